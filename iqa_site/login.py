@@ -1,0 +1,50 @@
+"""The one-time address that logs a person in, as ``vitrine run`` prints it."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.encoding import force_str
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+
+class OneTimeTokens(PasswordResetTokenGenerator):
+    """Signed tokens that die at first use, since logging in changes ``last_login``."""
+
+    key_salt = "iqa_site.login.OneTimeTokens"
+
+
+one_time_tokens = OneTimeTokens()
+
+
+def one_time_path(user: User) -> str:
+    """Path that logs ``user`` in once."""
+    uid = urlsafe_base64_encode(str(user.pk).encode())
+    return reverse("login-by-token", args=[uid, one_time_tokens.make_token(user)])
+
+
+@never_cache
+@require_safe
+def login_by_token(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    """Log in by a one-time address; a used or wrong one leads to the ordinary login page."""
+    user = _user_of(uid)
+    if user is None or not user.is_active or not one_time_tokens.check_token(user, token):
+        if request.user.is_authenticated:
+            return redirect("home")
+        return render(request, "registration/used_link.html", status=403)
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    return redirect("home")
+
+
+def _user_of(uid: str) -> User | None:
+    try:
+        pk = int(force_str(urlsafe_base64_decode(uid)))
+    except (ValueError, OverflowError):
+        return None
+    return User.objects.filter(pk=pk).first()

@@ -1,0 +1,12 @@
+"""What beat wakes, and how often. Every entry is safe to run twice and to miss."""
+
+from __future__ import annotations
+
+BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "sweep-scoring-jobs": {"task": "maintenance.score_sweep", "schedule": 10.0},
+    "sweep-import-jobs": {"task": "maintenance.ingest_sweep", "schedule": 15.0},
+    "sweep-training-runs": {"task": "maintenance.train_sweep", "schedule": 30.0},
+    "sweep-leases": {"task": "maintenance.queue_sweep", "schedule": 30.0},
+    "settle-and-reorder": {"task": "maintenance.queue_reorder", "schedule": 60.0},
+    "retrain-by-rule": {"task": "maintenance.retrain_by_rule", "schedule": 60.0},
+}

@@ -1,0 +1,19 @@
+"""Tables of the people's room."""
+
+from labeling.models.annotation import Annotation
+from labeling.models.assignment import Assignment, Item, Skip
+from labeling.models.consensus import Consensus
+from labeling.models.project import Membership, Project
+from labeling.models.review import Flag, Review
+
+__all__ = [
+    "Annotation",
+    "Assignment",
+    "Consensus",
+    "Flag",
+    "Item",
+    "Membership",
+    "Project",
+    "Review",
+    "Skip",
+]

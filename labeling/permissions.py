@@ -1,0 +1,73 @@
+"""Who may do what: one role per person and project, asked for at every station."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
+
+from labeling.models import Membership, Project
+from scoring.errors import NotAllowedError, NotThereError
+
+Role = Membership.Role
+
+RANK = {Role.ANNOTATOR: 1, Role.REVIEWER: 2, Role.ADMIN: 3}
+
+# (url name, words, least role)
+PAGES = (
+    ("home", _("Home"), Role.ANNOTATOR),
+    ("label", _("Label"), Role.ANNOTATOR),
+    ("review", _("Review"), Role.REVIEWER),
+    ("catalogue", _("Catalogue"), Role.ANNOTATOR),
+    ("models", _("Models"), Role.ADMIN),
+    ("data", _("Data"), Role.ADMIN),
+    ("people", _("People"), Role.ADMIN),
+)
+
+
+def role_of(user: User, project: Project) -> Membership.Role | None:
+    """The person's role in the project; a superuser is an admin everywhere."""
+    if not user.is_active:
+        return None
+    if user.is_superuser:
+        return Role.ADMIN
+    role = Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
+    return Role(role) if role else None
+
+
+def require_role(user: User, project: Project, least: Membership.Role) -> Membership.Role:
+    """The person's role if it reaches ``least``; strangers see nothing (404), others may not (403)."""
+    role = role_of(user, project)
+    if role is None:
+        raise NotThereError("There is no such project for you.")
+    if RANK[role] < RANK[least]:
+        raise NotAllowedError(f"This needs the role {least.label}.")
+    return role
+
+
+def highest_role(user: User) -> Membership.Role | None:
+    """The highest role the person has in any live project: what decides site-wide pages."""
+    if not user.is_active:
+        return None
+    if user.is_superuser:
+        return Role.ADMIN
+    roles = Membership.objects.filter(user_id=user.pk, project__is_archived=False).values_list(
+        "role", flat=True
+    )
+    return max((Role(role) for role in roles), key=lambda role: RANK[role], default=None)
+
+
+def require_site_role(user: User, least: Membership.Role) -> None:
+    """Refuse unless some project gives the person at least this role."""
+    role = highest_role(user)
+    if role is None or RANK[role] < RANK[least]:
+        raise NotAllowedError(f"This needs the role {least.label}.")
+
+
+def pages_for(user: User) -> list[dict[str, Any]]:
+    """Menu entries the person may open."""
+    role = highest_role(user)
+    if role is None:
+        return [{"url_name": PAGES[0][0], "words": PAGES[0][1]}]
+    return [{"url_name": name, "words": words} for name, words, least in PAGES if RANK[role] >= RANK[least]]
