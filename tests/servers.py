@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
 from iqa_site.embedded import PostgresServer, ValkeyServer, start_postgres, start_valkey
 
 _started: list[PostgresServer | ValkeyServer] = []

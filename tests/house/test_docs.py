@@ -1,0 +1,72 @@
+"""The documents tell the truth about the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STATION_ROW = re.compile(r"^\| \d+ \| (\w+) \|.*\| ([^|]+) \|$", re.MULTILINE)
+STATIONS = (
+    "ingest",
+    "score",
+    "queue",
+    "annotate",
+    "consensus",
+    "review",
+    "dataset",
+    "train",
+    "promote",
+    "rescore",
+)
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_map_lists_the_ten_stations_in_order_and_each_stands_in_its_file() -> None:
+    rows = STATION_ROW.findall(text_of("docs/architecture.md"))
+    assert [word for word, _ in rows] == list(STATIONS)
+    for word, places in rows:
+        for place in re.findall(r"`([^`]+)`", places):
+            assert (ROOT / place).is_file(), place
+            assert Path(place).stem == word
+
+
+def test_every_table_of_the_map_names_a_model_that_exists() -> None:
+    import labeling.models
+    import scoring.models
+
+    known = set(labeling.models.__all__) | set(scoring.models.__all__)
+    leaves = re.findall(
+        r"^\| \d+ \| \w+ \| [^|]+ \| ([^|]+) \|", text_of("docs/architecture.md"), re.MULTILINE
+    )
+    named = {name for cell in leaves for name in re.findall(r"`(\w+)`", cell)}
+    assert named <= known, named - known
+
+
+def test_every_file_the_documents_point_at_exists() -> None:
+    for page in ("docs/architecture.md", "CONTRIBUTING.md", "docs/operations.md"):
+        for path in re.findall(
+            r"`((?:scoring|labeling|iqa_site|static|templates|docs|bench|docker)/[\w./-]+)`", text_of(page)
+        ):
+            assert (ROOT / path).exists(), f"{page} names {path}"
+
+
+def test_the_settings_page_lists_exactly_the_settings_the_code_reads() -> None:
+    code = set(re.findall(r'env_(?:text|int|flag|list)\(\s*"([A-Z_]+)"', text_of("iqa_site/settings.py")))
+    page = set(re.findall(r"^\| `([A-Z_]+)` \|", text_of("docs/settings.md"), re.MULTILINE))
+    assert page == code
+
+
+def test_the_readme_shows_both_commands_and_the_map() -> None:
+    readme = text_of("README.md")
+    assert "make run" in readme
+    assert "make test" in readme
+    assert "docs/architecture.md" in readme
+
+
+def test_every_picture_and_page_the_readme_links_exists() -> None:
+    for target in re.findall(r"\]\(((?!https?:)[^)#]+)\)", text_of("README.md")):
+        assert (ROOT / target).exists(), target
