@@ -1,0 +1,60 @@
+"""The forecast finds the curve it was given, and advises to stop when a point is too dear."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scoring.core.learning_curve import (
+    Forecast,
+    PowerLaw,
+    curve_points,
+    fit_power_law,
+    forecast_gain,
+    stop_advice,
+)
+
+COUNTS = [25, 50, 100, 200, 400, 800]
+TRUE = PowerLaw(ceiling=0.85, scale=1.2, exponent=0.5)
+
+
+def test_a_power_law_is_recovered_from_its_own_points() -> None:
+    law = fit_power_law(COUNTS, [TRUE.at(n) for n in COUNTS])
+    assert law.ceiling == pytest.approx(0.85, abs=0.005)
+    assert law.exponent == pytest.approx(0.5)
+
+
+def test_the_forecast_interval_holds_the_true_gain() -> None:
+    rng = np.random.default_rng(3)
+    runs = np.array([[TRUE.at(n) + rng.normal(0, 0.01) for n in COUNTS] for _ in range(12)])
+    forecast = forecast_gain(labels=COUNTS, runs=runs, next_labels=100, rng=rng)
+    true_gain = (TRUE.at(900) - TRUE.at(800)) * 100
+    assert forecast.low <= true_gain <= forecast.high
+
+
+def test_a_falling_curve_is_never_forecast_to_fall_further() -> None:
+    assert fit_power_law([10, 20, 40], [0.8, 0.79, 0.78]).scale == 0
+
+
+def test_runs_that_stopped_early_do_not_spoil_a_point() -> None:
+    points = curve_points([10, 20], [[0.5, 0.6], [0.7, np.nan]])
+    assert points[0].srcc == pytest.approx(0.6)
+    assert points[1].srcc == pytest.approx(0.6)
+
+
+def test_two_points_are_refused() -> None:
+    with pytest.raises(ValueError, match="three points"):
+        fit_power_law([1, 2], [0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("forecast", "stop", "reason"),
+    [
+        (Forecast(100, 0.0, 0.0, 0.0), True, "no_gain"),
+        (Forecast(100, 0.1, 0.05, 0.2), True, "too_dear"),
+        (Forecast(100, 2.0, 1.0, 3.0), False, "worth_it"),
+    ],
+)
+def test_advice_follows_the_optimistic_end(forecast: Forecast, stop: bool, reason: str) -> None:
+    advice = stop_advice(forecast=forecast, seconds_per_label=6, wage_per_hour=18, worth_per_point=10)
+    assert (advice.stop, advice.reason) == (stop, reason)
