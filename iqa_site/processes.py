@@ -69,6 +69,10 @@ class FolderLock:
         self._file = file
         return True
 
+    @property
+    def held(self) -> bool:
+        return self._file is not None
+
     def release(self) -> None:
         """Let go; harmless when not held. The file stays: removing it would race with the next owner."""
         if self._file is not None:

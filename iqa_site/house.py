@@ -1,0 +1,222 @@
+"""Everything ``vitrine run`` starts: servers, preparation, web, workers. The story is in launcher.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from iqa_site import prepare, processes
+from iqa_site.embedded_postgres import PostgresServer
+from iqa_site.embedded_server import EmbeddedServer
+from iqa_site.embedded_valkey import ValkeyServer
+from iqa_site.instance import Instance, Tenancy, child_environment, number_environment
+from iqa_site.supervisor import Program, Supervisor
+
+WEB_WORKERS, WEB_THREADS = 2, 4
+MANY_CORES = 4
+
+
+class LaunchError(RuntimeError):
+    """The house did not start; the message says why and where to read more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What ``vitrine run`` was asked for."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    images: Path | None = None
+    sample: bool = True
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(line, flush=True)
+
+
+class House:
+    """Everything ``vitrine run`` starts. Also used without the web, by commands that need workers."""
+
+    def __init__(self, options: RunOptions, *, tell: Callable[[str], None] = say) -> None:
+        self.options = replace(options, data=options.data.resolve())
+        self.data = self.options.data
+        self.logs = self.data / "logs"
+        self.tenancy = Tenancy(self.data)
+        self.supervisor = Supervisor(tell)
+        self.servers: list[EmbeddedServer] = []
+        self.database_url = self.redis_url = ""
+        self._tell = tell
+
+    # --- servers ------------------------------------------------------------------------------------
+    def move_in(self) -> None:
+        """Take the data folder, end what a killed predecessor left, start the servers."""
+        if not self.tenancy.take():
+            left = processes.processes_marked(self.data)
+            processes.end_processes(left, first=signal.SIGKILL, patience_s=5)
+        self.redis_url = os.environ.get("REDIS_URL", "") or self._embed(ValkeyServer(self.data))
+        self.database_url = os.environ.get("DATABASE_URL", "") or self._embed(PostgresServer(self.data))
+
+    def _embed(self, server: EmbeddedServer) -> str:
+        self.servers.append(server)
+        server.start()
+        return server.url
+
+    def wait_for_servers(self) -> None:
+        """Return when every bundled server answers; from here on they are watched."""
+        for server in self.servers:
+            server.wait_ready()
+            if server.owned:
+                self._watch(server)
+
+    def _watch(self, server: EmbeddedServer) -> None:
+        def again() -> subprocess.Popen[bytes]:
+            server.restart()
+            assert server.child is not None  # noqa: S101  (restart has just set it)
+            return server.child
+
+        program = Program(server.name, again, f"logs/{server.name}.log", child=server.child)
+        self.supervisor.add(program, now=time.monotonic())
+
+    def open_quietly(self) -> None:
+        """Servers, tables and workers without the web, for a command that needs them for a while."""
+        self.move_in()
+        self.wait_for_servers()
+        due = self.steps_due()
+        if due:
+            self.finish_preparing(self.start_preparing(*due))
+        self.start_workers()
+        self.tenancy.announce(Instance(os.getpid(), "", self.database_url, self.redis_url))
+
+    # --- preparation ----------------------------------------------------------------------------------
+    @property
+    def environment(self) -> dict[str, str]:
+        return child_environment(self.data, self.database_url, self.redis_url)
+
+    def _fingerprints(self) -> dict[str, str]:
+        static_root = Path(os.environ.get("VITRINE_STATIC_ROOT", "") or self.data / "static")
+        return {
+            "migrations": prepare.migrations_fingerprint(self.data / "postgres"),
+            "static": prepare.static_fingerprint(static_root),
+        }
+
+    def steps_due(self) -> list[str]:
+        """``--migrate`` and ``--static`` unless nothing changed since they last succeeded."""
+        known, now = prepare.recorded(self.data), self._fingerprints()
+        given_elsewhere = bool(os.environ.get("DATABASE_URL"))  # its tables are not ours to remember
+        return [
+            flag
+            for flag, key in (("--migrate", "migrations"), ("--static", "static"))
+            if known.get(key) != now[key] or (key == "migrations" and given_elsewhere)
+        ]
+
+    def start_preparing(self, *steps: str) -> subprocess.Popen[str]:
+        """The preparing process; its errors go to logs/prepare.log, its answer to the pipe."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / "prepare.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "iqa_site.prepare", *steps],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env=self.environment,
+                start_new_session=True,
+            )
+
+    def finish_preparing(self, child: subprocess.Popen[str]) -> Mapping[str, object]:
+        """The bootstrap's answer, {} without one; LaunchError when a step failed."""
+        told, _ = child.communicate()
+        if child.returncode != 0:
+            raise LaunchError(f"Preparing the database failed, see {self.logs / 'prepare.log'}")
+        prepare.record(self.data, self._fingerprints())
+        lines = told.strip().splitlines()
+        return dict(json.loads(lines[-1])) if lines else {}
+
+    # --- processes ------------------------------------------------------------------------------------
+    def _program(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log: str,
+        extra: Mapping[str, str] | None = None,
+        once: bool = False,
+    ) -> None:
+        def start() -> subprocess.Popen[bytes]:
+            return processes.spawn(
+                [sys.executable, "-m", *command],
+                log=self.logs / f"{log}.log",
+                env=self.environment | dict(extra or {}),
+            )
+
+        self.supervisor.add(Program(name, start, f"logs/{log}.log", once=once), now=time.monotonic())
+
+    def start_web(self, port: int) -> None:
+        host = self.options.host
+        bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        words = ["--worker-class=gthread", f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS}"]
+        words += ["--preload", "--no-control-socket", "--graceful-timeout=4", "--timeout=120"]
+        command = ["gunicorn", "iqa_site.wsgi:application", f"--bind={bind}", *words]
+        self._program("web", command, log="web", extra=_allowed_hosts(host))
+
+    def start_workers(self) -> None:
+        """The workers of every queue and the clock that wakes the sweepers."""
+        score = 2 if (os.cpu_count() or 1) >= MANY_CORES else 1
+        self._worker("io", "io", 2, {})
+        self._worker("score", "score", score, number_environment(score))
+        self._worker("train", "train,maintenance", 1, number_environment(1))
+        schedule = self.data / "beat-schedule"
+        command = [
+            "celery",
+            "-A",
+            "iqa_site.celery",
+            "--quiet",
+            "beat",
+            f"--schedule={schedule}",
+            "--pidfile=",
+        ]
+        self._program("beat", command, log="beat")
+
+    def _worker(self, name: str, queues: str, concurrency: int, extra: Mapping[str, str]) -> None:
+        words = [f"--queues={queues}", f"--concurrency={concurrency}", f"--hostname={name}@%h"]
+        words += ["--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        command = ["celery", "-A", "iqa_site.celery", "--quiet", "worker", *words]
+        self._program(f"{name} worker", command, log=name, extra=extra)
+
+    def start_ingest(self, images: Path) -> None:
+        """Bring a folder in beside the running house; one line when it is done."""
+        command = ["django", "ingest", str(images.resolve())]
+        self._program(f"Ingest of {images}", command, log="ingest", once=True)
+
+    # --- the end --------------------------------------------------------------------------------------
+    def move_out(self) -> None:
+        """Workers and web first, then the broker, then the database; at most about ten seconds."""
+        watched = {server.name for server in self.servers}
+        self.supervisor.programs = [p for p in self.supervisor.programs if p.name not in watched]
+        self.supervisor.stop()
+        for server in self.servers:
+            with suppress(OSError):
+                server.stop()
+        self.tenancy.leave()
+
+
+def _allowed_hosts(host: str) -> dict[str, str]:
+    """Listening beyond loopback means answering to this machine's name too, unless hosts are configured."""
+    if os.environ.get("VITRINE_ALLOWED_HOSTS") or host in {"127.0.0.1", "localhost", "::1"}:
+        return {}
+    names = {"127.0.0.1", "localhost", "[::1]", socket.gethostname().lower()}
+    names |= {socket.getfqdn().lower()} | ({host} if host not in {"0.0.0.0", "::"} else set())  # noqa: S104
+    with suppress(OSError):
+        names |= set(socket.gethostbyname_ex(socket.gethostname())[2])
+    return {"VITRINE_ALLOWED_HOSTS": ",".join(sorted(names))}
