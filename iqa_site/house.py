@@ -64,8 +64,8 @@ class House:
         if not self.tenancy.take():
             left = processes.processes_marked(self.data)
             processes.end_processes(left, first=signal.SIGKILL, patience_s=5)
-        self.redis_url = os.environ.get("REDIS_URL", "") or self._embed(ValkeyServer(self.data))
-        self.database_url = os.environ.get("DATABASE_URL", "") or self._embed(PostgresServer(self.data))
+        self.redis_url = _given("REDIS_URL") or self._embed(ValkeyServer(self.data))
+        self.database_url = _given("DATABASE_URL") or self._embed(PostgresServer(self.data))
 
     def _embed(self, server: EmbeddedServer) -> str:
         self.servers.append(server)
@@ -113,7 +113,7 @@ class House:
     def steps_due(self) -> list[str]:
         """``--migrate`` and ``--static`` unless nothing changed since they last succeeded."""
         known, now = prepare.recorded(self.data), self._fingerprints()
-        given_elsewhere = bool(os.environ.get("DATABASE_URL"))  # its tables are not ours to remember
+        given_elsewhere = bool(_given("DATABASE_URL"))  # its tables are not ours to remember
         return [
             flag
             for flag, key in (("--migrate", "migrations"), ("--static", "static"))
@@ -209,6 +209,12 @@ class House:
             with suppress(OSError):
                 server.stop()
         self.tenancy.leave()
+
+
+def _given(name: str) -> str:
+    """A setting from the environment, or the file that ``name_FILE`` names, read as env.py does."""
+    path = os.environ.get(f"{name}_FILE", "")
+    return Path(path).read_text(encoding="utf-8").strip() if path else os.environ.get(name, "")
 
 
 def _allowed_hosts(host: str) -> dict[str, str]:

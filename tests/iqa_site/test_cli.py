@@ -1,0 +1,89 @@
+"""The ``vitrine`` command: what it passes on, what it refuses, and in which words."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from iqa_site import cli
+from iqa_site.instance import Instance, Tenancy, running_instance
+
+
+def test_no_command_is_refused_with_the_list_of_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "score", "train", "export"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"vitrine {command}" in capsys.readouterr().out
+
+
+def test_an_unknown_option_of_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "--prot", "9000"])
+    assert ended.value.code == 2
+    assert "--prot" in capsys.readouterr().err
+
+
+def test_ingest_of_a_missing_path_starts_no_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert cli.main(["ingest", str(tmp_path / "absent"), "--data", str(data)]) == 1
+    assert "There is no" in capsys.readouterr().err
+    assert not data.exists()
+
+
+def test_run_refuses_a_missing_folder_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--data", str(tmp_path / "data"), "--images", str(tmp_path / "absent")]
+    assert cli.main(words) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITRINE_DATA", "/srv/vitrine")
+    assert cli._parser().parse_args(["run"]).data == Path("/srv/vitrine")
+    monkeypatch.delenv("VITRINE_DATA")
+    assert cli._parser().parse_args(["run"]).data == Path("var")
+
+
+def test_a_running_house_is_found_by_its_lock_and_forgotten_with_it(tmp_path: Path) -> None:
+    assert running_instance(tmp_path) is None
+    tenancy = Tenancy(tmp_path)
+    assert tenancy.take() is True
+    house = Instance(os.getpid(), "http://127.0.0.1:8000/", "postgresql://x", "redis://y")
+    tenancy.announce(house)
+    assert running_instance(tmp_path) == house
+    assert (tmp_path / "run.json").stat().st_mode & 0o077 == 0
+    tenancy.leave()
+    assert running_instance(tmp_path) is None
+
+
+def test_a_file_left_by_a_killed_tenant_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(
+        json.dumps({"pid": 1, "address": "x", "database_url": "", "redis_url": ""})
+    )
+    assert running_instance(tmp_path) is None
+    tenancy = Tenancy(tmp_path)
+    assert tenancy.take() is False  # not left in order: the caller looks for leftovers
+    tenancy.leave()
+
+
+def test_a_tenant_that_was_refused_takes_nothing_from_the_one_who_stays(tmp_path: Path) -> None:
+    tenancy, late = Tenancy(tmp_path), Tenancy(tmp_path)
+    tenancy.take()
+    with pytest.raises(RuntimeError, match="already runs"):
+        late.take()
+    late.leave()
+    assert (tmp_path / "run.json").exists()
+    tenancy.leave()
