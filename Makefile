@@ -1,0 +1,62 @@
+# Vitrine: make run, make test. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= var
+PORT ?= 8000
+JOBS ?= 2
+IMAGES ?=
+BIN := $(VENV)/bin
+APP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+# Scripts in bench/ print one JSON line per claim; these are not claims themselves.
+BENCHES := $(filter-out bench/__init__.py bench/claims.py bench/table.py,$(wildcard bench/*.py))
+
+.PHONY: help run test lint lint-docker bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+	@echo "  variables: IMAGES=folder  DATA=var  PORT=8000  PYTHON=python3  JOBS=2"
+
+run: $(APP)  ## install, start everything, print one address (IMAGES=folder for your own pictures)
+	@exec $(BIN)/vitrine run --data "$(DATA)" --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
+
+test: lint  ## every check and every test, the browser's included
+	VITRINE_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(DEV)  ## style, types, import rules, templates
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --lint --quiet
+
+lint-docker:  ## the Dockerfile, with hadolint where it is installed
+	hadolint docker/Dockerfile
+
+bench: $(DEV)  ## every claim again, into docs/performance.md (IMAGES, DATA: folders some claims need)
+	@rm -f $(VENV)/claims.jsonl
+	@for script in $(BENCHES); do \
+	  echo "$$script" >&2; \
+	  IMAGES="$(IMAGES)" DATA="$(DATA)" $(BIN)/python -m $$(echo "$${script%.py}" | tr / .) \
+	    | tee -a $(VENV)/claims.jsonl || exit 1; \
+	done
+	$(BIN)/python -m bench.table $(VENV)/claims.jsonl docs/performance.md
+
+clean:  ## remove what tools leave behind; never the data folder
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Vitrine needs Python 3.11 or newer; try make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python has no venv module here; on Debian: apt install python3-venv" >&2; exit 1; }
+
+$(APP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(APP)

