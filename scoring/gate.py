@@ -1,9 +1,9 @@
 """The gate every picture passes: hostile bytes in, a clean picture or a reason out.
 
-Decoding happens in a child that holds nothing of worth: a fresh ``python -m scoring.gate`` (never a fork of
-a threaded process) without our environment, which cannot open a file or a socket, under limits of
-memory, processor time and wall time. It stays warm and reads one picture after another; it is
-replaced when it dies, runs out of time, or has read enough.
+Decoding happens in a child that holds nothing of worth: a fresh ``python -m scoring.gate_child``, never
+a fork of a threaded process, without our environment, which cannot open a file or a socket, under
+limits of memory, processor time and wall time. It stays warm and reads one picture after another;
+it is replaced when it dies, runs out of time, or has read enough.
 
 No orphans: the child's only tie to the world is one socket, and it ends when the other end closes,
 which the kernel does even for a parent killed with SIGKILL. (PR_SET_PDEATHSIG is not used: it fires
@@ -16,36 +16,23 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 import weakref
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from scoring.core.reencode import REASONS, Limits, Refusal
-from scoring.gate_child import LENGTH, receive
+from scoring.gate_link import Child, ChildLost, GateBrokenError, code_of_end
 
 __all__ = ["REASONS", "AdmittedPicture", "Gate", "GateBrokenError", "Limits", "Refusal", "admit"]
 
 WALL_LIMIT_S = 5.0
-START_LIMIT_S = 30.0
-STOP_LIMIT_S = 0.5
 PICTURES_PER_CHILD = 2000
 CHILDREN = 4
-REPLY_HEAD_CAP = 64 * 2**10
-REPLY_CAP = 512 * 2**20
-_PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,93 +56,6 @@ class AdmittedPicture:
     thumbnail: bytes
 
 
-class GateBrokenError(RuntimeError):
-    """The gate's child does not start: the installation is at fault, not the picture."""
-
-
-class _ChildLost(Exception):  # noqa: N818
-    """The child ended before it answered; ``status`` is its return code, negative for a signal."""
-
-    def __init__(self, status: int | None) -> None:
-        super().__init__(f"the gate's child ended with {status}")
-        self.status = status
-
-
-class _Child:
-    """One warm child and our end of its socket."""
-
-    def __init__(self, limits: Limits, wall_limit_s: float) -> None:
-        ours, theirs = socket.socketpair()
-        settings = json.dumps(asdict(limits) | {"wall_limit_s": wall_limit_s, "parent": os.getpid()})
-        with theirs:
-            self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", "scoring.gate", settings],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=Path(__file__).resolve().parents[1],
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-            )
-        self._socket = ours
-        self._ready = False
-        self.pictures = 0
-
-    @property
-    def pid(self) -> int:
-        return int(self._process.pid)
-
-    def ask(self, data: bytes, wall_limit_s: float) -> tuple[dict[str, Any], bytes]:
-        """The child's answer: a head and the bytes behind it. Raises _ChildLost, TimeoutError."""
-        self._await_ready()
-        try:
-            deadline = time.monotonic() + wall_limit_s
-            self._socket.settimeout(wall_limit_s)
-            self._socket.sendall(LENGTH.pack(len(data)))
-            self._socket.sendall(data)
-            return self._answer(deadline)
-        except (EOFError, ConnectionError, ValueError) as fault:
-            raise _ChildLost(self.stop()) from fault
-
-    def _await_ready(self) -> None:
-        """Wait until a new child has its imports done, which is not the picture's time."""
-        if self._ready:
-            return
-        try:
-            receive(self._socket, 1, time.monotonic() + START_LIMIT_S)
-        except (EOFError, OSError) as fault:
-            raise GateBrokenError("the gate's child does not start: python -m scoring.gate {}") from fault
-        self._ready = True
-
-    def _answer(self, deadline: float) -> tuple[dict[str, Any], bytes]:
-        (head_bytes,) = LENGTH.unpack(receive(self._socket, LENGTH.size, deadline))
-        (body_bytes,) = LENGTH.unpack(receive(self._socket, LENGTH.size, deadline))
-        if head_bytes > REPLY_HEAD_CAP or body_bytes > REPLY_CAP:
-            raise ValueError("the gate's child answered too much")
-        head = json.loads(receive(self._socket, head_bytes, deadline))
-        if not isinstance(head, dict):
-            raise ValueError("the gate's child answered out of order")
-        self.pictures += 1
-        return head, receive(self._socket, body_bytes, deadline)
-
-    def stop(self) -> int | None:
-        """End the child. The status it ended with, if it had ended by itself."""
-        self._socket.close()
-        with suppress(subprocess.TimeoutExpired):
-            return int(self._process.wait(timeout=STOP_LIMIT_S))
-        self._process.kill()
-        self._process.wait()
-        return None
-
-    def kill(self) -> None:
-        """End a child that is stuck."""
-        self._process.kill()
-
-    def forget(self) -> None:
-        """Let go of a child that belongs to the process we were forked from."""
-        self._socket.close()
-        self._process.returncode = 0
-
-
 class Gate:
     """Up to ``size`` warm children, one picture each at a time; more callers wait their turn.
 
@@ -172,8 +72,8 @@ class Gate:
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(self._size)
-        self._children: set[_Child] = set()
-        self._idle: list[_Child] = []
+        self._children: set[Child] = set()
+        self._idle: list[Child] = []
 
     def __enter__(self) -> Gate:
         return self
@@ -221,9 +121,9 @@ class Gate:
                 child.kill()
                 self._retire(child)
                 raise Refusal("timeout") from None
-            except _ChildLost as fault:
+            except ChildLost as fault:
                 self._retire(child)
-                code = _code_of_end(fault.status)
+                code = code_of_end(fault.status)
                 if code or attempt:
                     raise Refusal(code or "unreadable") from fault
                 continue
@@ -234,23 +134,23 @@ class Gate:
             return answer
         raise Refusal("unreadable")
 
-    def _take(self) -> _Child:
+    def _take(self) -> Child:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        child = _Child(self._limits, self._wall_limit_s)
+        child = Child(self._limits, self._wall_limit_s)
         with self._lock:
             self._children.add(child)
         return child
 
-    def _give_back(self, child: _Child, *, worn: bool = False) -> None:
+    def _give_back(self, child: Child, *, worn: bool = False) -> None:
         if worn or child.pictures >= PICTURES_PER_CHILD:
             self._retire(child)
             return
         with self._lock:
             self._idle.append(child)
 
-    def _retire(self, child: _Child) -> None:
+    def _retire(self, child: Child) -> None:
         with self._lock:
             self._children.discard(child)
         child.stop()
@@ -271,13 +171,6 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
-
-
-def _code_of_end(status: int | None) -> str:
-    """Code for a child that ended on a picture; "" where the picture is not to blame (killed, asked to)."""
-    ends = {-signal.SIGXCPU: "timeout", -signal.SIGALRM: "timeout", None: "", 0: ""}
-    blameless = {-signal.SIGKILL: "", -signal.SIGTERM: ""}
-    return (ends | blameless).get(status, "unreadable")
 
 
 def _admitted(data: bytes, head: Mapping[str, Any], body: bytes) -> AdmittedPicture:
@@ -315,9 +208,3 @@ def admit(data: bytes) -> AdmittedPicture:
     Takes 5 s at most, and gives Refusal for everything that is not a plain picture.
     """
     return _shared_gate().admit(data)
-
-
-if __name__ == "__main__":
-    from scoring.gate_child import main
-
-    main(sys.argv[1])

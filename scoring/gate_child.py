@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 import time
 import warnings
 from typing import Any
@@ -127,3 +128,7 @@ def _answer(data: bytes, limits: Limits) -> tuple[dict[str, Any], bytes]:
         "stored_bytes": len(clean.stored),
     }
     return head, clean.stored + clean.thumbnail
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
