@@ -53,7 +53,7 @@ def main(settings: str) -> None:
     limits = Limits(**options)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=0)
-    _warm_up(limits)
+    _warm_up()
     _tie_hands()
     connection.sendall(b"R")
     while _next_is_waiting(connection, parent):
@@ -71,14 +71,14 @@ def _next_is_waiting(connection: socket.socket, parent: int) -> bool:
     return True
 
 
-def _warm_up(limits: Limits) -> None:
+def _warm_up() -> None:
     """Decode one picture of every format, so that nothing has to be imported with tied hands."""
     warnings.simplefilter("ignore")
     Image.init()
     for name in ("JPEG", "PNG", "GIF", "WEBP", "AVIF"):
         sample = io.BytesIO()
         Image.new("RGB", (16, 16), "grey").save(sample, name)
-        reencode(sample.getvalue(), limits)
+        reencode(sample.getvalue(), Limits())
 
 
 def _tie_hands() -> None:

@@ -78,9 +78,7 @@ class Child:
         try:
             receive(self._socket, 1, time.monotonic() + START_LIMIT_S)
         except (EOFError, OSError) as fault:
-            raise GateBrokenError(
-                "the gate's child does not start: python -m scoring.gate_child {}"
-            ) from fault
+            raise GateBrokenError("the gate's child (scoring.gate_child) does not start") from fault
         self._ready = True
 
     def _answer(self, deadline: float) -> tuple[dict[str, Any], bytes]:
