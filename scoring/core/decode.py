@@ -1,0 +1,97 @@
+"""Bytes of an admitted picture to pixels: one decode path for training and serving.
+
+Scores drift when training and serving see different pixels, so both call this file. Hostile bytes never
+come here; they pass the gate first.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from scoring.core.types import ByteArray, FloatArray
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
+STRIDE = 32  # the network halves five times; sides that are multiples need no uneven padding
+MEAN, SCALE = 127.0, 128.0  # of EfficientNet-Lite's training (TensorFlow TPU models, 2020)
+
+
+class PictureError(ValueError):
+    """These bytes are no picture that can be scored. ``code`` is stable, the message is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture: ``rgb`` uint8 (H, W, 3), sRGB, upright. ``jpeg_quality`` 1-100 of the source."""
+
+    rgb: ByteArray
+    jpeg_quality: float | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.rgb.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.rgb.shape[0])
+
+
+def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture:
+    """Decode stored bytes; PictureError says why not. ``jpeg_quality`` is the source's, where known."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    except UnidentifiedImageError as error:
+        raise PictureError("format_not_allowed", "This is not a picture of an allowed format.") from error
+    except Exception as error:  # Pillow raises seven classes for damaged files
+        raise PictureError("unreadable", "The picture is damaged and cannot be read.") from error
+    return Picture(rgb=rgb, jpeg_quality=jpeg_quality)
+
+
+def whole_view(rgb: ByteArray, *, longest: int) -> FloatArray:
+    """The whole picture for the network: float32 (3, h, w), sides multiples of 32, none over ``longest``.
+
+    A picture is never enlarged beyond the next multiple of 32, since enlarging hides blur.
+    """
+    height, width = rgb.shape[:2]
+    factor = min(1.0, longest / max(height, width))
+    size = (_multiple(width * factor), _multiple(height * factor))
+    image = Image.fromarray(rgb)
+    if factor < 0.5:
+        image = image.reduce(max(1, int(0.5 / factor)))
+    return as_input(np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8))
+
+
+def native_crop(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> FloatArray:
+    """Native pixels around ``centre`` (fractions x, y): float32 (3, side, side).
+
+    A smaller picture is mirrored at its edges, which adds no edges and no blur of its own.
+    """
+    height, width = rgb.shape[:2]
+    top = _start(height, side, centre[1])
+    left = _start(width, side, centre[0])
+    crop = rgb[top : top + side, left : left + side]
+    missing = (side - crop.shape[0], side - crop.shape[1])
+    if missing != (0, 0):
+        crop = np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
+    return as_input(crop)
+
+
+def as_input(rgb: ByteArray) -> FloatArray:
+    """uint8 (h, w, 3) to the network's float32 (3, h, w), about -1 to 1."""
+    return np.ascontiguousarray(((rgb.astype(np.float32) - MEAN) / SCALE).transpose(2, 0, 1))
+
+
+def _multiple(side: float) -> int:
+    return max(STRIDE, round(side / STRIDE) * STRIDE)
+
+
+def _start(extent: int, side: int, centre: float) -> int:
+    return int(min(max(0, round(extent * centre - side / 2)), max(0, extent - side)))

@@ -1,0 +1,113 @@
+"""Where the product is: a classical estimate, sure on plain backgrounds and modest on busy ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from scoring.core.types import Box, ByteArray, FloatArray
+
+WORK_SIDE = 160
+RING_SHARE = 0.05
+PLAIN_SPREAD = 9.0  # grey levels: median deviation of the outer ring below which it is one surface
+CENTRE_BOX = Box(0.15, 0.15, 0.85, 0.85)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreground:
+    """``mask`` bool (h, w) at working size (<= 160 a side), ``box`` in fractions, ``confidence`` 0-1."""
+
+    mask: npt.NDArray[np.bool_]
+    box: Box
+    confidence: float
+    plain_background: bool
+
+
+def estimate_foreground(rgb: ByteArray) -> Foreground:
+    """Foreground of uint8 (H, W, 3): what differs from the outer ring, near the middle."""
+    small = shrink(rgb, WORK_SIDE)
+    height, width = small.shape[:2]
+    ring = _ring(height, width)
+    border = small[ring]
+    centre = np.median(border, axis=0)
+    spread = float(np.median(np.abs(border - centre)))
+    distance = np.sqrt(((small - centre) ** 2).mean(axis=2))
+    plain = spread < PLAIN_SPREAD
+    if not plain:
+        distance = ndimage.gaussian_filter(distance, 2.0) * _centre_weight(height, width)
+    threshold = max(10.0, 3.0 * spread) if plain else _otsu(distance)
+    mask = _solid(distance > threshold)
+    share = float(mask.mean())
+    if not 0.004 < share < 0.985:
+        return Foreground(_box_mask(height, width), CENTRE_BOX, 0.1, plain)
+    confidence = (0.9 if plain else 0.5) * min(1.0, share / 0.03)
+    return Foreground(mask, _box_of(mask), confidence, plain)
+
+
+def shrink(rgb: ByteArray, longest: int) -> FloatArray:
+    """Box-averaged float32 copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
+    factor = max(1, -(-max(rgb.shape[:2]) // longest))
+    if factor == 1:
+        return rgb.astype(np.float32)
+    return np.asarray(Image.fromarray(rgb).reduce(factor), dtype=np.float32)
+
+
+def _ring(height: int, width: int) -> npt.NDArray[np.bool_]:
+    edge = max(1, round(min(height, width) * RING_SHARE))
+    ring = np.ones((height, width), dtype=bool)
+    ring[edge : height - edge, edge : width - edge] = False
+    return ring
+
+
+def _centre_weight(height: int, width: int) -> FloatArray:
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    return np.asarray(np.exp(-1.2 * (x**2 + y**2)), dtype=np.float32)
+
+
+def _solid(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Close small holes, drop specks: keep parts of at least a tenth of the largest."""
+    closed = ndimage.binary_closing(mask, iterations=2) | mask
+    labels, count = ndimage.label(closed)
+    if count == 0:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes((sizes >= 0.1 * sizes.max())[labels] & (labels > 0)))
+
+
+def _otsu(values: FloatArray) -> float:
+    """Threshold that parts the values into two tight groups (Otsu 1979)."""
+    counts, edges = np.histogram(values, bins=64)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts).astype(np.float64)
+    above = below[-1] - below
+    mass = np.cumsum(counts * middles)
+    between = np.zeros(64)
+    inner = (below > 0) & (above > 0)
+    gap = mass[inner] / below[inner] - (mass[-1] - mass[inner]) / above[inner]
+    between[inner] = below[inner] * above[inner] * gap**2
+    return float(middles[int(between.argmax())])
+
+
+def _box_of(mask: npt.NDArray[np.bool_]) -> Box:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = mask.shape
+    return Box(
+        float(columns[0] / width),
+        float(rows[0] / height),
+        float((columns[-1] + 1) / width),
+        float((rows[-1] + 1) / height),
+    )
+
+
+def _box_mask(height: int, width: int) -> npt.NDArray[np.bool_]:
+    mask = np.zeros((height, width), dtype=bool)
+    mask[int(0.15 * height) : max(1, int(0.85 * height)), int(0.15 * width) : max(1, int(0.85 * width))] = (
+        True
+    )
+    return mask
