@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from iqa_site.supervisor import Program, Supervisor
 
 WEB_WORKERS, WEB_THREADS = 2, 4
 MANY_CORES = 4
+STEPS = (("--migrate", "migrations"), ("--static", "static"))
 
 
 class LaunchError(RuntimeError):
@@ -41,8 +42,9 @@ class RunOptions:
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    print(line, flush=True)
+    """One line for the person at the terminal, who may have closed it."""
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 class House:
@@ -92,9 +94,9 @@ class House:
         """Servers, tables and workers without the web, for a command that needs them for a while."""
         self.move_in()
         self.wait_for_servers()
-        due = self.steps_due()
+        due = [step for step in self.steps_due() if step == "--migrate"]
         if due:
-            self.finish_preparing(self.start_preparing(*due))
+            self.finish_preparing(self.start_preparing(*due, "--bootstrap", "--no-sample"), due)
         self.start_workers()
         self.tenancy.announce(Instance(os.getpid(), "", self.database_url, self.redis_url))
 
@@ -116,7 +118,7 @@ class House:
         given_elsewhere = bool(_given("DATABASE_URL"))  # its tables are not ours to remember
         return [
             flag
-            for flag, key in (("--migrate", "migrations"), ("--static", "static"))
+            for flag, key in STEPS
             if known.get(key) != now[key] or (key == "migrations" and given_elsewhere)
         ]
 
@@ -134,14 +136,24 @@ class House:
                 start_new_session=True,
             )
 
-    def finish_preparing(self, child: subprocess.Popen[str]) -> Mapping[str, object]:
-        """The bootstrap's answer, {} without one; LaunchError when a step failed."""
+    def finish_preparing(self, child: subprocess.Popen[str], done: Sequence[str]) -> str:
+        """Path that logs in once, "/" without one; new passwords are told. LaunchError when a step failed."""
         told, _ = child.communicate()
         if child.returncode != 0:
             raise LaunchError(f"Preparing the database failed, see {self.logs / 'prepare.log'}")
-        prepare.record(self.data, self._fingerprints())
+        now = self._fingerprints()
+        fresh = {key: now[key] for flag, key in STEPS if flag in done}
+        prepare.record(self.data, {**prepare.recorded(self.data), **fresh})
         lines = told.strip().splitlines()
-        return dict(json.loads(lines[-1])) if lines else {}
+        answer = json.loads(lines[-1]) if lines else {}
+        self._tell_passwords(answer.get("created") or {})
+        return str(answer.get("login_url_path", "/"))
+
+    def _tell_passwords(self, created: Mapping[str, str]) -> None:
+        if created:
+            self._tell("New accounts (these passwords are shown only now):")
+        for username, password in created.items():
+            self._tell(f"    {username:<12} {password}")
 
     # --- processes ------------------------------------------------------------------------------------
     def _program(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from iqa_site import processes
 from iqa_site.embedded_server import write_private
 from iqa_site.processes import RUN_MARK, FolderLock
 
@@ -49,7 +50,8 @@ class Tenancy:
         AlreadyRunningError when somebody alive has it.
         """
         self.data.mkdir(parents=True, exist_ok=True)
-        if not self._lock.acquire():
+        # A command that asks whether somebody is here holds the lock for an instant.
+        if not processes.wait_until(self._lock.acquire, seconds=0.5, step=0.1):
             other = running_instance(self.data)
             where = f" at {other.address} (process {other.pid})" if other and other.address else ""
             raise AlreadyRunningError(

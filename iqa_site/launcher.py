@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from iqa_site import processes
@@ -57,25 +57,16 @@ def _open_the_doors(house: House) -> str:
     if due:
         house.wait_for_servers()
         say("Preparing the database and the pages (first start or new version) ...")
-        answer = house.finish_preparing(house.start_preparing(*due, *bootstrap))
+        path = house.finish_preparing(house.start_preparing(*due, *bootstrap), due)
         house.start_web(port)
     else:
         house.start_web(port)
         house.wait_for_servers()
-        answer = house.finish_preparing(house.start_preparing(*bootstrap))
+        path = house.finish_preparing(house.start_preparing(*bootstrap), due)
     _wait_for_page(house, port)
     base = f"http://{_name_to_open(house.options.host)}:{port}"
     house.tenancy.announce(Instance(os.getpid(), base + "/", house.database_url, house.redis_url))
-    _say_passwords(answer)
-    return base + str(answer.get("login_url_path", "/"))
-
-
-def _say_passwords(answer: Mapping[str, object]) -> None:
-    created = answer.get("created")
-    if isinstance(created, dict) and created:
-        say("New accounts (these passwords are shown only now):")
-        for username, password in created.items():
-            say(f"    {username:<12} {password}")
+    return base + path
 
 
 def _watch_over(house: House) -> None:
@@ -99,7 +90,8 @@ def _wait_for_page(house: House, port: int) -> None:
 
 def _on_signals(handler: Callable[..., None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handler)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -288,13 +289,21 @@ def _a_second_run_is_refused(folder: Path, house: RunningHouse) -> None:
     assert _status(house.base + "/livez") == 200
 
 
+def _workers(house: RunningHouse) -> list[psutil.Process]:
+    found = []
+    for process in house.family():
+        with suppress(psutil.Error):
+            if "celery" in process.cmdline():
+                found.append(process)
+    return found
+
+
 def _parts_that_die_come_back(house: RunningHouse) -> None:
     for name in ("postgres", "valkey-server"):
         part = next(process for process in house.family() if process.name().startswith(name))
         part.kill()
-    workers = [p for p in house.family() if "celery" in " ".join(p.cmdline())]
-    assert workers, "no worker runs"
-    workers[0].kill()
+    assert processes.wait_until(lambda: bool(_workers(house)), seconds=20, step=0.2)
+    _workers(house)[0].kill()
     ready = house.base + "/readyz"
 
     def answers() -> bool:
@@ -309,6 +318,7 @@ def _parts_that_die_come_back(house: RunningHouse) -> None:
 
 def _a_hard_kill_leaves_nothing_that_blocks(folder: Path) -> None:
     house = RunningHouse(folder)
+    assert not [line for line in house.lines if "Preparing" in line]  # nothing changed since the first start
     family = house.family()
     house.process.kill()
     house.process.wait()
