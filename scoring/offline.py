@@ -103,7 +103,7 @@ def score_files(paths: Sequence[str]) -> list[FileScore]:
 
     admitted = [_admitted(path) for path in paths]
     pictures = [picture for picture in admitted if isinstance(picture, bytes)]
-    predictions = iter(predict_pictures(base_head(), extract_each(pictures)))
+    predictions = iter(predict_pictures(head=base_head(), features=extract_each(pictures)))
     return [
         FileScore.of(next(predictions)) if isinstance(picture, bytes) else picture for picture in admitted
     ]
