@@ -8,7 +8,7 @@ from typing import Any
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
+class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # it has no types
     """Hashed and compressed files; ``import "./x.js"`` inside modules points at the hashed names."""
 
     support_js_module_import_aggregation = True

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from iqa_site.embedded import PostgresServer, ValkeyServer, start_postgres, start_valkey
 
 _started: list[PostgresServer | ValkeyServer] = []
