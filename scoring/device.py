@@ -1,0 +1,201 @@
+"""The one file that asks for a device and keeps the model warm.
+
+On a CPU the encoder runs in ONNX Runtime from a graph exported once per weights file into a cache folder;
+where CUDA is at hand it runs in torch, bfloat16 and channels last. Knows nothing of Django.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scoring.core.checkpoint import read_tensor_file
+from scoring.core.decode import PictureError, decode_picture
+from scoring.core.features import FEATURE_CODE, FeatureModel, Views, compose, model_from_tensors, views_of
+from scoring.core.head import Head, head_from_tensors
+from scoring.core.types import FloatArray, ImageFeatures
+
+BASE_WEIGHTS = Path(__file__).parent / "weights" / "base.safetensors"
+ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "head."
+
+Encode = Callable[[Sequence[Views]], list[FloatArray]]
+_lock = threading.Lock()
+
+
+def feature_version(weights: Path = BASE_WEIGHTS) -> str:
+    """Name of the features these weights and this code make; vectors of two versions never mix."""
+    return f"{FEATURE_CODE}-{weights_digest(weights)[:16]}"
+
+
+@lru_cache(maxsize=4)
+def weights_digest(weights: Path = BASE_WEIGHTS) -> str:
+    """SHA-256 of a weights file."""
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def base_head(weights: Path = BASE_WEIGHTS) -> Head:
+    """The head that ships with the encoder: useful before the first label."""
+    tensors = {
+        name.removeprefix(HEAD_PREFIX): value
+        for name, value in _tensors(weights).items()
+        if name.startswith(HEAD_PREFIX)
+    }
+    return head_from_tensors(tensors, feature_version=feature_version(weights))
+
+
+def extract_features(blobs: Sequence[bytes], weights: Path = BASE_WEIGHTS) -> list[ImageFeatures]:
+    """Features of stored pictures; the first bad one raises its PictureError."""
+    results = extract_each(blobs, weights=weights)
+    for result in results:
+        if isinstance(result, PictureError):
+            raise result
+    return [result for result in results if isinstance(result, ImageFeatures)]
+
+
+def extract_each(
+    blobs: Sequence[bytes],
+    *,
+    jpeg_qualities: Sequence[float | None] | None = None,
+    weights: Path = BASE_WEIGHTS,
+) -> list[ImageFeatures | PictureError]:
+    """Features of each stored picture, or why it has none; one bad picture spoils no other."""
+    qualities = jpeg_qualities or [None] * len(blobs)
+    prepared: list[Views | PictureError] = []
+    for blob, quality in zip(blobs, qualities, strict=True):
+        try:
+            prepared.append(views_of(decode_picture(blob, jpeg_quality=quality)))
+        except PictureError as error:
+            prepared.append(error)
+    good = [each for each in prepared if isinstance(each, Views)]
+    raw = iter(_encoder(weights)(good)) if good else iter(())
+    model = _feature_model(weights)
+    return [
+        compose(model=model, raw=next(raw), measured=each.measured) if isinstance(each, Views) else each
+        for each in prepared
+    ]
+
+
+def warm_up(weights: Path = BASE_WEIGHTS) -> None:
+    """Load everything now, so that the first picture is as quick as the next."""
+    _encoder(weights)
+    _feature_model(weights)
+
+
+@lru_cache(maxsize=2)
+def _tensors(weights: Path) -> dict[str, Any]:
+    return read_tensor_file(weights)
+
+
+@lru_cache(maxsize=2)
+def _feature_model(weights: Path) -> FeatureModel:
+    return model_from_tensors(_tensors(weights), version=feature_version(weights))
+
+
+def _encoder(weights: Path) -> Encode:
+    with _lock:
+        return _loaded_encoder(weights)
+
+
+@lru_cache(maxsize=2)
+def _loaded_encoder(weights: Path) -> Encode:
+    if _cuda_is_there():
+        return _torch_encoder(weights)
+    return _onnx_encoder(weights)
+
+
+def _cuda_is_there() -> bool:
+    """CUDA is asked for only where a driver is visible, so that CPU workers never import torch."""
+    if os.environ.get("VITRINE_DEVICE", "") == "cpu" or not Path("/proc/driver/nvidia").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _onnx_encoder(weights: Path) -> Encode:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(
+        str(exported_graph(weights)), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(picture: FloatArray) -> FloatArray:
+        return np.asarray(session.run(None, {"pictures": picture[None]})[0][0], dtype=np.float32)
+
+    def encode(views: Sequence[Views]) -> list[FloatArray]:
+        # One picture at a time: on a CPU batching gains nothing and costs page faults.
+        return [np.concatenate([run(view.whole), run(view.crop)]) for view in views]
+
+    return encode
+
+
+def _torch_encoder(weights: Path) -> Encode:
+    import torch
+
+    encoder = _torch_module(weights).to("cuda", memory_format=torch.channels_last)
+
+    def run(batch: Sequence[FloatArray]) -> FloatArray:
+        pictures = torch.from_numpy(np.stack(batch)).to("cuda", memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
+            return np.asarray(encoder(pictures).float().cpu().numpy(), dtype=np.float32)
+
+    def encode(views: Sequence[Views]) -> list[FloatArray]:
+        crops = run([view.crop for view in views])
+        wholes: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(views)
+        shapes = {view.whole.shape for view in views}
+        for shape in shapes:  # pictures of one shape share a batch
+            members = [n for n, view in enumerate(views) if view.whole.shape == shape]
+            for n, features in zip(members, run([views[n].whole for n in members]), strict=True):
+                wholes[n] = features
+        return [np.concatenate([whole, crop]) for whole, crop in zip(wholes, crops, strict=True)]
+
+    return encode
+
+
+def _torch_module(weights: Path) -> Any:
+    import torch
+
+    from scoring.core.network import load_encoder
+
+    return load_encoder(
+        {
+            name.removeprefix(ENCODER_PREFIX): torch.from_numpy(np.asarray(value, dtype=np.float32))
+            for name, value in _tensors(weights).items()
+            if name.startswith(ENCODER_PREFIX)
+        }
+    )
+
+
+def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
+    """The ONNX graph of these weights, exported at first need; two processes may race, both win."""
+    path = _cache_folder() / f"encoder-{FEATURE_CODE}-{weights_digest(weights)[:16]}.onnx"
+    if not path.exists():
+        from scoring.core.network import export_onnx
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+        export_onnx(_torch_module(weights), draft)
+        draft.replace(path)
+    return path
+
+
+def _cache_folder() -> Path:
+    given = os.environ.get("VITRINE_CACHE") or os.environ.get("VITRINE_DATA")
+    if given:
+        return Path(given) / "cache"
+    with suppress(RuntimeError):
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vitrine"
+    return Path("/tmp/vitrine-cache")  # noqa: S108  (no home: a graph of public weights is no secret)
