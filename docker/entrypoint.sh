@@ -56,7 +56,8 @@ case "$role" in
       --workers="${VITRINE_WEB_WORKERS:-2}" --threads="${VITRINE_WEB_THREADS:-4}" \
       --preload --no-control-socket --worker-tmp-dir=/tmp --graceful-timeout=20 --timeout=120 --access-logfile=-
     ;;
-  io) worker io io "${VITRINE_WORKER_PROCESSES:-2}" ;;
+  # Two workers look after maintenance: a long training or import must not hold up the sweepers.
+  io) worker io io,maintenance "${VITRINE_WORKER_PROCESSES:-2}" ;;
   score)
     compute_environment
     worker score score "${VITRINE_WORKER_PROCESSES:-1}"

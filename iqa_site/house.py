@@ -185,7 +185,8 @@ class House:
     def start_workers(self) -> None:
         """The workers of every queue and the clock that wakes the sweepers."""
         score = 2 if (os.cpu_count() or 1) >= MANY_CORES else 1
-        self._worker("io", "io", 2, {})
+        # Two workers look after maintenance: a long training or import must not hold up the sweepers.
+        self._worker("io", "io,maintenance", 2, {})
         self._worker("score", "score", score, number_environment(score))
         self._worker("train", "train,maintenance", 1, number_environment(1))
         schedule = self.data / "beat-schedule"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_web_waits_for_the_database_and_then_serves(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "queues"), [("io", "io"), ("score", "score"), ("train", "train,maintenance")]
+    ("role", "queues"), [("io", "io,maintenance"), ("score", "score"), ("train", "train,maintenance")]
 )
 def test_each_worker_reads_its_own_queues(entry: Entry, role: str, queues: str) -> None:
     _, words = entry(role)
@@ -154,3 +155,16 @@ def test_every_variable_compose_asks_for_stands_in_the_example() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker" / "compose.yml").read_text()))
     example = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert asked <= example
+
+
+def test_the_web_starts_where_torch_is_not_installed() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import iqa_site.wsgi
+from django.urls import get_resolver
+print(len(get_resolver().url_patterns))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 5
