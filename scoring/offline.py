@@ -17,10 +17,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from scoring.core.exports import safe_cell
 from scoring.core.types import Defect, Dimension, Prediction
+
+if TYPE_CHECKING:
+    from scoring.gate import AdmittedPicture
 
 PROCESSES = 2
 BATCH = 8  # files a process takes at once: the network reads them together
@@ -99,24 +102,33 @@ def files_below(folder: Path, *, leave_out: Path) -> Iterator[Path]:
 def score_files(paths: Sequence[str]) -> list[FileScore]:
     """The model's scores of some files, in their order. Runs in a worker process, which keeps it warm."""
     from scoring.core.predict import predict_pictures
+    from scoring.core.types import ImageFeatures
     from scoring.device import base_head, extract_each
 
     admitted = [_admitted(path) for path in paths]
-    pictures = [picture for picture in admitted if isinstance(picture, bytes)]
-    predictions = iter(predict_pictures(head=base_head(), features=extract_each(pictures)))
-    return [
-        FileScore.of(next(predictions)) if isinstance(picture, bytes) else picture for picture in admitted
-    ]
+    pictures = [each for each in admitted if not isinstance(each, FileScore)]
+    extracted = extract_each(
+        [picture.stored for picture in pictures],
+        jpeg_qualities=[picture.jpeg_quality for picture in pictures],
+    )
+    good = [each for each in extracted if isinstance(each, ImageFeatures)]
+    predictions = iter(predict_pictures(head=base_head(), features=good))
+    scored = iter(
+        FileScore.of(next(predictions)) if isinstance(each, ImageFeatures) else FileScore(error=f"{each}")
+        for each in extracted
+    )
+    return [each if isinstance(each, FileScore) else next(scored) for each in admitted]
 
 
-def _admitted(path: str) -> bytes | FileScore:
-    """The clean bytes of a picture, or the row that says why there are none."""
-    from scoring.gate import Refusal, admit
+def _admitted(path: str) -> AdmittedPicture | FileScore:
+    """The clean picture of a file, or the row that says why there is none."""
+    from scoring.gate import Limits, Refusal, admit
 
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would keep us waiting for ever
             return FileScore(error="This is not a file of its own (a pipe, socket or device).")
-        return admit(Path(path).read_bytes()).stored
+        with open(path, "rb") as file:
+            return admit(file.read(Limits().byte_cap + 1))  # one more than the gate allows is enough to know
     except Refusal as refusal:
         return FileScore(error=refusal.reason)
     except OSError as error:
