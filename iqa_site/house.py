@@ -138,7 +138,12 @@ class House:
 
     def finish_preparing(self, child: subprocess.Popen[str], done: Sequence[str]) -> str:
         """Path that logs in once, "/" without one; new passwords are told. LaunchError when a step failed."""
-        told, _ = child.communicate()
+        try:
+            told, _ = child.communicate()
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
         if child.returncode != 0:
             raise LaunchError(f"Preparing the database failed, see {self.logs / 'prepare.log'}")
         now = self._fingerprints()

@@ -1,0 +1,46 @@
+"""The figures page is made from the lines the benches print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import table
+from bench.claims import report
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_claim_becomes_a_row_and_the_rest_of_the_page_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report("later start to first page", 1.66666, "s", "<= 8", True)
+    report("pages | per second", 12, "1/s", ">= 10", None, "the peer: 4")
+    claims, page = tmp_path / "claims.jsonl", tmp_path / "performance.md"
+    claims.write_text("noise of a tool\n" + capsys.readouterr().out)
+    page.write_text(f"# Head\n\n{table.BEGIN}\nold\n{table.END}\n\nTail\n")
+    for _ in range(2):
+        table.main(str(claims), str(page))
+    text = page.read_text()
+    assert text.startswith("# Head\n")
+    assert text.endswith("\n\nTail\n")
+    assert "old" not in text
+    assert text.count("| later start to first page | 1.6667 s | <= 8 | yes |  |") == 1
+    assert "| pages \\| per second | 12 1/s | >= 10 |  | the peer: 4 |" in text
+
+
+def test_a_bar_that_was_not_met_fails_the_bench_after_writing_it_down(tmp_path: Path) -> None:
+    claims, page = tmp_path / "claims.jsonl", tmp_path / "performance.md"
+    line = {"claim": "start", "value": 9.0, "unit": "s", "bar": "<= 8", "passed": False, "compared_with": ""}
+    claims.write_text(json.dumps(line) + "\n")
+    with pytest.raises(SystemExit, match="start"):
+        table.main(str(claims), str(page))
+    assert "**no**" in page.read_text()
+
+
+def test_every_bench_ends_in_a_claim() -> None:
+    for script in (ROOT / "bench").glob("*.py"):
+        if script.name not in {"__init__.py", "claims.py", "table.py"}:
+            assert "from bench.claims import report" in script.read_text(), script.name
