@@ -6,6 +6,10 @@ DATA ?= var
 PORT ?= 8000
 JOBS ?= 2
 IMAGES ?=
+# The CPU wheels of torch are a tenth of the default ones: TORCH_INDEX=<PyTorch's CPU index> takes them.
+TORCH_INDEX ?=
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 BIN := $(VENV)/bin
 APP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
@@ -16,7 +20,7 @@ BENCHES := $(filter-out bench/__init__.py bench/claims.py bench/table.py,$(wildc
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
-	@echo "  variables: IMAGES=folder  DATA=var  PORT=8000  PYTHON=python3  JOBS=2"
+	@echo "  variables: IMAGES=folder  DATA=var  PORT=8000  PYTHON=python3  JOBS=2  TORCH_INDEX=address"
 
 run: $(APP)  ## install, start everything, print one address (IMAGES=folder for your own pictures)
 	@exec $(BIN)/vitrine run --data "$(DATA)" --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
@@ -54,9 +58,9 @@ $(BIN)/python:
 	  || { rm -rf $(VENV); echo "Python has no venv module here; on Debian: apt install python3-venv" >&2; exit 1; }
 
 $(APP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP_INSTALL) -e .
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ $(APP)
