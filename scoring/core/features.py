@@ -15,8 +15,8 @@ from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture
 from scoring.core.types import FloatArray, ImageFeatures, NotFiniteError
 
 FEATURE_CODE = "1"  # raise when views, measures or composition change: cached vectors must not mix
-WHOLE_LONGEST = 384
-CROP_SIDE = 224
+WHOLE_LONGEST = 256
+CROP_SIDE = 256
 EMBEDDING_SIZE = 128
 CLIP = 5.0
 

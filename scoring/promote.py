@@ -1,0 +1,55 @@
+"""Station 9, promote: which model serves. One row, one UPDATE, roll back the same way."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from scoring.access import require_reached
+from scoring.errors import ConflictError
+from scoring.events import event_note
+from scoring.locks import serving_lock
+from scoring.models import ModelVersion, Serving
+from scoring.registry import head_of
+from scoring.rescore import rescore_begin, rescore_settle
+
+State = ModelVersion.State
+
+
+@transaction.atomic
+def model_promote(*, model: ModelVersion, by: User | None) -> Serving:
+    """Make ``model`` the champion; people see its scores once it has scored the whole catalogue."""
+    require_reached(by, "admin")
+    row = serving_lock()
+    if row.champion_id == model.pk:
+        return row
+    head_of(model)  # weights that cannot be read must not serve
+    _switch(row, to=model, by=by, verb="promote.promote")
+    rescore_begin(model=model)
+    rescore_settle()
+    return row
+
+
+@transaction.atomic
+def model_roll_back(*, by: User | None) -> Serving:
+    """Back to the model before. Its scores were kept, so they show at once."""
+    require_reached(by, "admin")
+    row = serving_lock()
+    if row.previous is None:
+        raise ConflictError("There is no earlier model to roll back to.", code="no_previous")
+    model = row.previous
+    head_of(model)
+    _switch(row, to=model, by=by, verb="promote.roll_back")
+    Serving.objects.filter(pk=row.pk).update(displayed=model)
+    rescore_begin(model=model)
+    return row
+
+
+def _switch(row: Serving, *, to: ModelVersion, by: User | None, verb: str) -> None:
+    old = row.champion
+    ModelVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
+    ModelVersion.objects.filter(pk=to.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
+    Serving.objects.filter(pk=row.pk).update(champion=to, previous=old, switched_at=timezone.now())
+    event_note(actor=by, verb=verb, target=to, before={"champion": old.name}, after={"champion": to.name})
+    row.champion, row.previous = to, old

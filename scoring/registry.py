@@ -1,0 +1,71 @@
+"""The registry: which models there are, which serve, and their heads kept in memory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from scoring import device
+from scoring.core.checkpoint import read_tensors
+from scoring.core.head import Head, head_from_tensors
+from scoring.events import event_note
+from scoring.models import ModelVersion, Serving
+
+BASE_NAME = "base"
+State = ModelVersion.State
+
+
+def serving() -> Serving:
+    """The one row that says who serves; made with the base model at first need."""
+    found = Serving.objects.select_related("champion", "displayed", "previous").first()
+    if found is None:
+        base_model_ensure()
+        found = Serving.objects.select_related("champion", "displayed", "previous").get()
+    return found
+
+
+@transaction.atomic
+def base_model_ensure() -> ModelVersion:
+    """Register the shipped weights and let them serve if nothing does yet. Safe twice and beside itself."""
+    version = device.feature_version()
+    model, _made = ModelVersion.objects.get_or_create(
+        name=f"{BASE_NAME}-{version}",
+        defaults={
+            "kind": ModelVersion.Kind.BASE,
+            "feature_version": version,
+            "weights_digest": device.weights_digest(),
+            "state": State.CANDIDATE,
+        },
+    )
+    if not Serving.objects.exists():
+        _, started = Serving.objects.get_or_create(id=1, defaults={"champion": model, "displayed": model})
+        if started:
+            ModelVersion.objects.filter(pk=model.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
+            event_note(actor=None, verb="promote.base", target=model)
+    return model
+
+
+def models_folder() -> Path:
+    """Where weights of our own training are kept, by digest."""
+    return Path(settings.DATA_DIR) / "models"
+
+
+def head_of(model: ModelVersion) -> Head:
+    """The head of a model, kept in memory by digest; WeightsError when its file is damaged or missing."""
+    return _head(model.kind, model.weights_digest, model.feature_version)
+
+
+@lru_cache(maxsize=8)
+def _head(kind: str, digest: str, feature_version: str) -> Head:
+    if kind == ModelVersion.Kind.BASE and digest == device.weights_digest():
+        return device.base_head()
+    tensors = {
+        name.removeprefix(device.HEAD_PREFIX): value
+        for name, value in read_tensors(models_folder(), digest).items()
+        if not name.startswith(device.ENCODER_PREFIX)
+    }
+    return head_from_tensors(tensors, feature_version=feature_version)
