@@ -103,7 +103,12 @@ class House:
     # --- preparation ----------------------------------------------------------------------------------
     @property
     def environment(self) -> dict[str, str]:
-        return child_environment(self.data, self.database_url, self.redis_url)
+        """Of every process of the house. A folder given to ``--images`` may be read by its workers."""
+        environment = child_environment(self.data, self.database_url, self.redis_url)
+        if self.options.images is not None:
+            roots = [environment.get("VITRINE_IMPORT_ROOTS", ""), str(self.options.images.resolve())]
+            environment["VITRINE_IMPORT_ROOTS"] = ",".join(root for root in roots if root)
+        return environment
 
     def _fingerprints(self) -> dict[str, str]:
         static_root = Path(os.environ.get("VITRINE_STATIC_ROOT", "") or self.data / "static")
