@@ -19,6 +19,7 @@ WHOLE_LONGEST = 256
 CROP_SIDE = 256
 EMBEDDING_SIZE = 128
 CLIP = 5.0
+MEASURE_WEIGHT = 0.1  # of a standard measure beside the network, whose first direction has variance one
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def compose(*, model: FeatureModel, raw: FloatArray, measured: Measured) -> Imag
     if not np.isfinite(raw).all():
         raise NotFiniteError("the network gave values that are not finite")
     reduced = model.components @ (raw - model.centre)
-    vector = np.concatenate([reduced, standard_measures(model, measured)]).astype(np.float32)
+    vector = np.concatenate([reduced, standard_measures(model, measured) * MEASURE_WEIGHT]).astype(np.float32)
     logits = model.defect_weights @ vector + model.defect_bias
     usual = {
         name: (float(model.usual_mean[k]), float(model.usual_std[k])) for k, name in enumerate(MEASURE_NAMES)

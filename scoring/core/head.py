@@ -19,8 +19,8 @@ from scoring.core.types import Dimension, FloatArray, NotFiniteError
 
 Array = npt.NDArray[np.float64]
 OUTPUTS = 1 + len(Dimension)  # overall first, then the dimensions in order
-CLIP = 6.0  # standard deviations beyond which a feature is an accident of the picture, not evidence
-RIDGES = np.logspace(-1, 6, 29)
+CLIP = 12.0  # beyond this a feature is an accident of the picture, not evidence
+RIDGES = np.logspace(-3, 5, 33)
 NOISE_FLOOR = 4.0  # score points squared: no label is surer than two points
 FEWEST_DIMENSION_LABELS = 8
 MIN_RELATIVE_EVIDENCE = 1.0  # nats a weaker ridge must win by, so that few labels do not overfit
@@ -149,7 +149,8 @@ def _flat_head(table: Array, target: Array, feature_version: str) -> Head:
     return Head(
         feature_version=feature_version,
         mean=table.mean(axis=0),
-        std=np.maximum(table.std(axis=0), 1e-6),
+        # One scale for all: directions in which pictures differ little should also count little.
+        std=np.full(count, max(float(table.std(axis=0).max()), 1e-6)),
         coefficients=np.zeros((OUTPUTS, count)),
         intercepts=np.full(OUTPUTS, float(target.mean())),
         covariance=np.eye(count),
@@ -166,10 +167,18 @@ def _weights(weights: npt.ArrayLike | None, count: int) -> Array:
 
 
 def _fit(features: Array, residual: Array, share: Array) -> Fit:
-    """Weighted ridge; the ridge is the one the evidence prefers. O(min(N, F)^3 + N F min(N, F))."""
-    root = np.sqrt(share)[:, None]
+    """Weighted ridge with an intercept, itself drawn a little towards zero."""
     intercept = float((share * residual).sum() / (share.sum() + 1.0))
-    x, y = features * root, (residual - intercept) * root[:, 0]
+    return replace(fit_ridge(features, residual - intercept, share), intercept=intercept)
+
+
+def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
+    """Weighted ridge through the origin; the evidence picks the ridge. O(min(N, F)^3 + N F min(N, F)).
+
+    ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one.
+    """
+    root = np.sqrt(share)[:, None]
+    x, y = features * root, target * root[:, 0]
     count, width = x.shape
     values, basis = np.linalg.eigh(x @ x.T if count <= width else x.T @ x)
     values = np.maximum(values, 0.0)
@@ -182,7 +191,7 @@ def _fit(features: Array, residual: Array, share: Array) -> Fit:
         covariance = (np.eye(width) - x.T @ inner @ x) * (noise / ridge)
     else:
         coefficients, covariance = inner @ (x.T @ y), inner * noise
-    return Fit(coefficients, intercept, covariance, max(noise, NOISE_FLOOR), ridge)
+    return Fit(coefficients, 0.0, covariance, max(noise, NOISE_FLOOR), ridge)
 
 
 def _best_ridge(values: Array, rotated: Array, rest: float, count: int) -> tuple[float, float]:

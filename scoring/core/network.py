@@ -98,7 +98,9 @@ def load_encoder(tensors: Mapping[str, Tensor], name: str = "lite0") -> Encoder:
     """Encoder with these weights, in eval mode; classifier weights are left out, the rest must fit."""
     encoder = Encoder(name)
     kept = {key: value.float() for key, value in tensors.items() if not key.startswith("_fc")}
-    encoder.load_state_dict(kept, strict=True)
+    # Batch norm's counters serve training only; weights files leave them out.
+    counters = {k: v for k, v in encoder.state_dict().items() if k.endswith("num_batches_tracked")}
+    encoder.load_state_dict(counters | kept, strict=True)
     return encoder.eval()
 
 

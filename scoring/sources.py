@@ -1,0 +1,185 @@
+"""Where the rows of an import come from and how their bytes are read again by any worker."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from scoring.archive import Archive, read_inside, walk_folder
+from scoring.errors import BadInputError
+from scoring.fetch import fetch_picture
+from scoring.models import ImportJob, ImportRow
+from scoring.rows import ImportRecord, parse_rows
+from scoring.storage import file_bytes, file_drop, file_write
+
+Kind = ImportJob.Kind
+SAMPLE_COUNT = 120
+TABLE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "urls"}
+
+
+class Source(Protocol):
+    """A source lists its records once and reads any row's bytes at any time."""
+
+    def records(self) -> Iterator[ImportRecord]: ...
+
+    def read(self, row: ImportRow) -> bytes: ...
+
+    def forget(self, row: ImportRow) -> None: ...
+
+
+def spool_name(job_id: int, position: int) -> str:
+    """Where bytes of an import wait until a worker takes them."""
+    return f"spool/{job_id}/{position}"
+
+
+def row_of(job: ImportJob, record: ImportRecord) -> ImportRow:
+    """Row of a record, unsaved; one that cannot be used is refused at once with its reason."""
+    refused = record.error is not None
+    return ImportRow(
+        job=job,
+        position=record.position,
+        reference=record.reference[:2000],
+        product_id=record.product_id[:200],
+        title=record.title[:500],
+        category=record.category[:200],
+        seller=record.seller[:200],
+        state=ImportRow.State.REFUSED if refused else ImportRow.State.PENDING,
+        code=record.code[:40],
+        reason=(record.error or "")[:500],
+    )
+
+
+@contextmanager
+def source_of(job: ImportJob) -> Iterator[Source]:
+    """The source of a job, open while it is read."""
+    if job.kind == Kind.ARCHIVE:
+        with Archive(_stream(job)) as archive:
+            yield ArchiveSource(archive)
+    elif job.kind == Kind.FOLDER:
+        yield FolderSource(job.source)
+    elif job.kind in (Kind.TABLE, Kind.URLS):
+        yield TableSource(job)
+    elif job.kind == Kind.SAMPLE:
+        yield SampleSource(job)
+    else:
+        yield SpoolSource(job)
+
+
+class SpoolSource:
+    """Files a browser sent, kept until they have been admitted."""
+
+    def __init__(self, job: ImportJob) -> None:
+        self.job = job
+
+    def records(self) -> Iterator[ImportRecord]:
+        return iter(())
+
+    def read(self, row: ImportRow) -> bytes:
+        return file_bytes(spool_name(self.job.pk, row.position))
+
+    def forget(self, row: ImportRow) -> None:
+        file_drop(spool_name(self.job.pk, row.position))
+
+
+class SampleSource(SpoolSource):
+    """The sample catalogue: rendered once into the spool, then read as if it had been sent."""
+
+    def records(self) -> Iterator[ImportRecord]:
+        from scoring.core.sample import render_catalogue
+
+        for position, picture in enumerate(render_catalogue(count=SAMPLE_COUNT), start=1):
+            file_write(spool_name(self.job.pk, position), picture.jpeg)
+            yield ImportRecord(
+                position=position,
+                product_id=picture.product_id,
+                title=picture.title,
+                category=picture.category,
+                seller=picture.seller,
+                reference=picture.name,
+            )
+
+
+class FolderSource:
+    """Pictures below a folder; the product is the file, the category the folder it lies in."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def records(self) -> Iterator[ImportRecord]:
+        for position, (name, _) in enumerate(walk_folder(self.root), start=1):
+            path = PurePosixPath(name)
+            yield ImportRecord(
+                position=position,
+                product_id=str(path.with_suffix(""))[-200:],
+                title=path.stem[:500],
+                category=path.parent.name[:200],
+                seller="",
+                reference=name,
+            )
+
+    def read(self, row: ImportRow) -> bytes:
+        return read_inside(self.root, row.reference)
+
+    def forget(self, row: ImportRow) -> None:
+        """The folder is the user's: nothing is removed."""
+
+
+class ArchiveSource:
+    """Pictures in a zip; a row's position is its place in the central directory plus one."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+
+    def records(self) -> Iterator[ImportRecord]:
+        for entry in self.archive.entries():
+            path = PurePosixPath(entry.name.replace("\\", "/"))
+            yield ImportRecord(
+                position=entry.position + 1,
+                product_id=str(path.with_suffix(""))[-200:] if path.name else "",
+                title=path.stem[:500],
+                category=path.parent.name[:200],
+                seller="",
+                reference=entry.name[-2000:],
+            )
+
+    def read(self, row: ImportRow) -> bytes:
+        return self.archive.read(row.position - 1)
+
+    def forget(self, row: ImportRow) -> None:
+        """The archive is dropped as a whole, not by row."""
+
+
+class TableSource:
+    """Rows of a table; a picture is an address, or a path beside a table on this machine."""
+
+    def __init__(self, job: ImportJob) -> None:
+        self.job = job
+        uploaded = job.source.startswith("spool:") or not job.source
+        self.folder = None if uploaded else str(Path(job.source).resolve().parent)
+
+    def records(self) -> Iterator[ImportRecord]:
+        name = self.job.source.removeprefix("spool:")
+        kind = "urls" if self.job.kind == Kind.URLS else TABLE_KINDS.get(Path(name).suffix.lower(), "csv")
+        return parse_rows(_stream(self.job), kind)
+
+    def read(self, row: ImportRow) -> bytes:
+        if row.reference.lower().startswith(("http://", "https://")):
+            return fetch_picture(row.reference)
+        if self.folder is None:
+            raise BadInputError(
+                "A table sent by the browser can only name web addresses.", code="not_an_address"
+            )
+        return read_inside(self.folder, row.reference)
+
+    def forget(self, row: ImportRow) -> None:
+        """Nothing of a table's row is kept."""
+
+
+def _stream(job: ImportJob) -> io.BytesIO:
+    """The file the job was made from: sent by the browser, or on this machine."""
+    if job.source.startswith("spool:"):
+        return io.BytesIO(file_bytes(spool_name(job.pk, 0)))
+    return io.BytesIO(Path(job.source).read_bytes())

@@ -1,0 +1,42 @@
+"""Tasks of the machine's room: an id in, a station call, a small dict out."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from scoring import ingest, rescore, score, train
+
+
+@shared_task(name="ingest.run", soft_time_limit=240, time_limit=300)
+def run_import(job_id: int) -> dict[str, int]:
+    return ingest.import_run(job_id=job_id)
+
+
+@shared_task(name="score.chunks")
+def run_score_chunks() -> dict[str, int]:
+    return {"scored": score.score_chunks()}
+
+
+@shared_task(name="rescore.chunks")
+def run_rescore_chunks() -> dict[str, int]:
+    return {"scored": rescore.rescore_chunks()}
+
+
+@shared_task(name="train.run", acks_late=False, soft_time_limit=None, time_limit=None)
+def run_training(run_id: int) -> dict[str, str]:
+    return {"state": train.training_execute(run_id=run_id)}
+
+
+@shared_task(name="maintenance.score_sweep")
+def sweep_scoring() -> dict[str, int]:
+    return score.score_sweep() | {"settled": int(rescore.rescore_settle())}
+
+
+@shared_task(name="maintenance.ingest_sweep")
+def sweep_imports() -> dict[str, int]:
+    return ingest.ingest_sweep()
+
+
+@shared_task(name="maintenance.train_sweep")
+def sweep_training() -> dict[str, int]:
+    return train.training_sweep()
