@@ -22,7 +22,7 @@ def run_rescore_chunks() -> dict[str, int]:
     return {"scored": rescore.rescore_chunks()}
 
 
-@shared_task(name="train.run", acks_late=False, soft_time_limit=None, time_limit=None)
+@shared_task(name="train.run", acks_late=False, soft_time_limit=86_400, time_limit=90_000)
 def run_training(run_id: int) -> dict[str, str]:
     return {"state": train.training_execute(run_id=run_id)}
 

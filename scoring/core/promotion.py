@@ -1,0 +1,166 @@
+"""The promotion gate: may this candidate replace the champion? Every answer comes with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.calibrate import covered_share
+from scoring.core.metrics import paired_bootstrap, rmse, srcc
+from scoring.core.types import NotFiniteError
+
+Array = npt.NDArray[np.float64]
+
+
+class Check(StrEnum):
+    """What the gate looks at."""
+
+    ENOUGH_LABELS = "enough_labels"
+    RANKING = "ranking"
+    ERROR = "error"
+    CATEGORIES = "categories"
+    CALIBRATION = "calibration"
+    SPEED = "speed"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRules:
+    """Margins of the gate. Losses within a margin are noise, beyond it a reason to refuse."""
+
+    fewest_labels: int = 10
+    srcc_margin: float = 0.02
+    rmse_margin: float = 1.0  # score points
+    category_rmse_margin: float = 4.0
+    fewest_in_category: int = 10
+    coverage_low: float = 0.75  # of 90 % intervals; the small holdout's own noise is allowed for
+    slowest_ratio: float = 1.5
+    certain_loss: bool = True  # also refuse a loss within the margin that the bootstrap is sure of
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One check: the figure, its 95 % interval, the bar it was held to. ``detail`` names a category."""
+
+    check: Check
+    passed: bool
+    value: float
+    low: float
+    high: float
+    bar: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to promote, and why: every check in order."""
+
+    promote: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Candidate and champion on the same labelled pictures (N,), scores 0-100.
+
+    ``half_widths`` of the candidate's 90 % intervals; ``seconds_ratio`` candidate against champion.
+    """
+
+    candidate: npt.ArrayLike
+    champion: npt.ArrayLike
+    people: npt.ArrayLike
+    categories: Sequence[str]
+    half_widths: npt.ArrayLike
+    seconds_ratio: float = 1.0
+
+
+def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdict:
+    """Hold the candidate against the champion by paired bootstrap; NaN anywhere is refused by name."""
+    new, old, truth = (
+        np.asarray(x, dtype=np.float64) for x in (trial.candidate, trial.champion, trial.people)
+    )
+    for name, values in (("candidate", new), ("champion", old), ("people", truth)):
+        if not np.isfinite(values).all():
+            raise NotFiniteError(f"{name} holds scores that are not finite")
+    enough = Reason(
+        Check.ENOUGH_LABELS,
+        len(truth) >= rules.fewest_labels,
+        float(len(truth)),
+        float(len(truth)),
+        float(len(truth)),
+        float(rules.fewest_labels),
+    )
+    if not enough.passed:
+        return Verdict(False, (enough,))
+    reasons = (
+        enough,
+        _ranking(new, old, truth, rules, rng),
+        _error(new, old, truth, rules, rng),
+        *_categories(new, old, truth, trial.categories, rules, rng),
+        _calibration(new, truth, np.asarray(trial.half_widths, dtype=np.float64), rules),
+        _speed(trial.seconds_ratio, rules),
+    )
+    return Verdict(all(reason.passed for reason in reasons), reasons)
+
+
+def _ranking(new: Array, old: Array, truth: Array, rules: GateRules, rng: np.random.Generator) -> Reason:
+    """SRCC gained; a loss beyond the margin, or one the interval is sure of, fails."""
+    gain = paired_bootstrap(srcc, new, old, truth, rng=rng)
+    certain = rules.certain_loss and gain.high < 0
+    passed = gain.value >= -rules.srcc_margin and not certain
+    return Reason(Check.RANKING, passed, gain.value, gain.low, gain.high, -rules.srcc_margin)
+
+
+def _error(new: Array, old: Array, truth: Array, rules: GateRules, rng: np.random.Generator) -> Reason:
+    """RMSE added, in score points; lower is better."""
+    added = paired_bootstrap(rmse, new, old, truth, rng=rng)
+    certain = rules.certain_loss and added.low > 0
+    passed = added.value <= rules.rmse_margin and not certain
+    return Reason(Check.ERROR, passed, added.value, added.low, added.high, rules.rmse_margin)
+
+
+def _categories(
+    new: Array, old: Array, truth: Array, names: Sequence[str], rules: GateRules, rng: np.random.Generator
+) -> list[Reason]:
+    """RMSE added in each category with enough pictures; only a sure loss beyond the margin fails."""
+    labels = np.asarray(names, dtype=object).astype(str)
+    reasons = []
+    for name in np.unique(labels):
+        where = labels == name
+        if where.sum() < rules.fewest_in_category:
+            continue
+        added = paired_bootstrap(rmse, new[where], old[where], truth[where], rng=rng, resamples=300)
+        passed = added.value <= rules.category_rmse_margin or added.low <= 0
+        reasons.append(
+            Reason(
+                Check.CATEGORIES,
+                passed,
+                added.value,
+                added.low,
+                added.high,
+                rules.category_rmse_margin,
+                str(name),
+            )
+        )
+    return reasons
+
+
+def _calibration(new: Array, truth: Array, half_widths: Array, rules: GateRules) -> Reason:
+    """Share of people's scores inside the candidate's 90 % intervals."""
+    share = covered_share(new, truth, half_widths)
+    spread = 1.96 * float(np.sqrt(max(share * (1 - share), 1e-9) / len(truth)))
+    return Reason(
+        Check.CALIBRATION,
+        share + spread >= rules.coverage_low,
+        share,
+        max(0.0, share - spread),
+        min(1.0, share + spread),
+        rules.coverage_low,
+    )
+
+
+def _speed(ratio: float, rules: GateRules) -> Reason:
+    return Reason(Check.SPEED, ratio <= rules.slowest_ratio, ratio, ratio, ratio, rules.slowest_ratio)

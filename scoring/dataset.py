@@ -1,0 +1,203 @@
+"""Station 7, the machine's half: labelled rows are stored for good under a digest, and written out."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import IO
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from scoring.access import require_reached
+from scoring.core import exports
+from scoring.core.exports import ExportRow
+from scoring.core.splits import split_of
+from scoring.errors import BadInputError
+from scoring.events import event_note
+from scoring.models import DatasetRow, DatasetVersion
+
+FORMATS = ("csv", "jsonl", "label-studio", "coco")
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenRow:
+    """One label handed down by the people's room. Scores 0-100; ``weight`` is 1 / variance."""
+
+    image_id: int
+    group: str
+    category: str
+    target_score: float
+    target_std: float
+    weight: float
+    vote_count: int
+    histogram: tuple[int, ...] = ()
+    dimensions: Mapping[str, float] = field(default_factory=dict)
+    defects: Mapping[str, float] = field(default_factory=dict)
+    is_holdout: bool = False
+
+
+def digest_of(rows: Sequence[FrozenRow], *, split_seed: int) -> str:
+    """SHA-256 of the rows in image order and of the split seed: the same content, the same name."""
+    body = hashlib.sha256(f"seed {split_seed}\n".encode())
+    for row in sorted(rows, key=lambda row: row.image_id):
+        body.update(json.dumps(asdict(row), sort_keys=True, ensure_ascii=True).encode() + b"\n")
+    return body.hexdigest()
+
+
+def dataset_store(
+    *, name: str, rows: Sequence[FrozenRow], split_seed: int, note: str, created_by: User | None
+) -> DatasetVersion:
+    """Store rows as an immutable version; the same content gives the version that already holds it."""
+    require_reached(created_by, "admin")
+    if not rows:
+        raise BadInputError("There is no approved label to freeze yet.", code="no_labels")
+    digest = digest_of(rows, split_seed=split_seed)
+    known = DatasetVersion.objects.filter(digest=digest).first()
+    if known is not None:
+        return known
+    try:
+        return _store(name, rows, digest, split_seed, note, created_by)
+    except IntegrityError:  # a twin was first
+        return DatasetVersion.objects.get(digest=digest)
+
+
+@transaction.atomic
+def _store(
+    name: str,
+    rows: Sequence[FrozenRow],
+    digest: str,
+    split_seed: int,
+    note: str,
+    created_by: User | None,
+) -> DatasetVersion:
+    dataset = DatasetVersion.objects.create(
+        name=name,
+        digest=digest,
+        row_count=len(rows),
+        split_seed=split_seed,
+        note=note[:500],
+        created_by=created_by,
+    )
+    DatasetRow.objects.bulk_create((_row(dataset, row) for row in rows), batch_size=BATCH)
+    event_note(
+        actor=created_by,
+        verb="dataset.freeze",
+        target=dataset,
+        after={"rows": len(rows), "digest": digest},
+    )
+    return dataset
+
+
+def _row(dataset: DatasetVersion, row: FrozenRow) -> DatasetRow:
+    split = "holdout" if row.is_holdout else split_of(row.group, seed=dataset.split_seed)
+    return DatasetRow(
+        dataset=dataset,
+        image_id=row.image_id,
+        group=row.group,
+        category=row.category,
+        split=split,
+        target_score=row.target_score,
+        target_std=row.target_std,
+        weight=row.weight,
+        vote_count=row.vote_count,
+        histogram=list(row.histogram),
+        dimensions=dict(row.dimensions),
+        defects=dict(row.defects),
+    )
+
+
+def dataset_export(*, dataset: DatasetVersion, fmt: str, out: IO[str]) -> int:
+    """Write a version in one of FORMATS, streamed from the database; returns rows written."""
+    rows = export_rows(dataset)
+    if fmt == "csv":
+        return exports.write_csv(rows, out)
+    if fmt == "jsonl":
+        return exports.write_json_lines(rows, out)
+    if fmt == "label-studio":
+        return exports.write_label_studio(rows, out)
+    if fmt == "coco":
+        return exports.write_coco(rows, out, name=dataset.name)
+    raise BadInputError(f"Unknown format {fmt!r}; there are {', '.join(FORMATS)}.", code="unknown_format")
+
+
+def export_rows(dataset: DatasetVersion) -> Iterator[ExportRow]:
+    """Rows of a version in image order with what they show, in one query."""
+    rows = (
+        DatasetRow.objects.filter(dataset=dataset)
+        .select_related("image", "image__product")
+        .order_by("image_id")
+    )
+    for row in rows.iterator(chunk_size=BATCH):
+        image, product = row.image, row.image.product
+        yield ExportRow(
+            image_id=image.pk,
+            digest=image.digest,
+            file_name=image.stored_name,
+            width=image.width,
+            height=image.height,
+            product_id=product.external_id,
+            title=product.title,
+            category=row.category,
+            seller=product.seller,
+            split=row.split,
+            target_score=row.target_score,
+            target_std=row.target_std,
+            weight=row.weight,
+            vote_count=row.vote_count,
+            histogram=tuple(row.histogram),
+            dimensions=row.dimensions,
+            defects=row.defects,
+        )
+
+
+def split_counts(dataset: DatasetVersion) -> dict[str, int]:
+    """Rows by split."""
+    counts = {"train": 0, "calibration": 0, "holdout": 0}
+    for split in DatasetRow.objects.filter(dataset=dataset).values_list("split", flat=True):
+        counts[split] += 1
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDiff:
+    """What changed between two versions, as counts of images."""
+
+    added: int
+    removed: int
+    changed: int
+    kept: int
+
+
+def dataset_diff(*, old: DatasetVersion, new: DatasetVersion) -> DatasetDiff:
+    """Images added, removed, with another label, and unchanged."""
+    before = dict(DatasetRow.objects.filter(dataset=old).values_list("image_id", "target_score"))
+    after = dict(DatasetRow.objects.filter(dataset=new).values_list("image_id", "target_score"))
+    shared = before.keys() & after.keys()
+    changed = sum(1 for pk in shared if abs(before[pk] - after[pk]) > 1e-9)
+    return DatasetDiff(
+        added=len(after.keys() - before.keys()),
+        removed=len(before.keys() - after.keys()),
+        changed=changed,
+        kept=len(shared) - changed,
+    )
+
+
+def csv_lines(dataset: DatasetVersion) -> Iterator[str]:
+    """A version as CSV, line by line, for streaming answers."""
+    echo = _Echo()
+    writer = csv.writer(echo)
+    yield writer.writerow(exports.ROW_COLUMNS)
+    for row in export_rows(dataset):
+        yield writer.writerow(exports.row_values(row))
+
+
+class _Echo:
+    """A file whose write gives back the line."""
+
+    def write(self, line: str) -> str:
+        return line
