@@ -159,6 +159,7 @@ def _in_processes(
 ) -> Iterator[tuple[range, list[FileScore] | Exception]]:
     """Each batch with its results or the exception instead. A pool whose process died is replaced."""
     os.environ.update({**MALLOC_ENVIRONMENT, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))})
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # the first export of the graph is talkative
     ahead = 2 * count if count > 1 else 1  # alone: nothing else may be in the pool that breaks
     waiting = list(reversed(batches))
     context = multiprocessing.get_context("spawn")
