@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from scoring.core.types import Defect, Dimension
 from scoring.offline import BATCH, DIED, HEADER, FileScore, files_below, score_folder
@@ -166,3 +168,22 @@ def test_a_model_that_cannot_score_anything_is_a_failure(folder: Path, tmp_path:
     out = tmp_path / "scores.csv"
     assert score_folder(folder, out=out, scorer=without_a_model) == 1
     assert "base head" in rows_of(out)[0]["error"]
+
+
+def test_the_shipped_model_scores_a_picture_and_refuses_a_text(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINE_CACHE", str(tmp_path / "cache"))
+    noise = np.random.default_rng(7).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "noise.png")
+    (folder / "note.txt").write_text("no picture")
+    os.mkfifo(folder / "pipe")
+    out = tmp_path / "scores.csv"
+    assert score_folder(folder, out=out) == 0
+    picture, text, pipe = rows_of(out)
+    assert picture["error"] == ""
+    assert 0.0 <= float(picture["overall"]) <= 100.0
+    assert all(0.0 <= float(picture[str(name)]) <= 1.0 for name in Defect)
+    assert (text["overall"], pipe["overall"]) == ("", "")
+    assert "not a JPEG" in text["error"]
+    assert "pipe" in pipe["error"]
