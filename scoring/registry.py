@@ -10,10 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from scoring import device
-from scoring.core.checkpoint import read_tensors
+from scoring.core.checkpoint import WeightsError, read_tensors
 from scoring.core.head import Head, head_from_tensors
 from scoring.events import event_note
-from scoring.models import ModelVersion, Serving
+from scoring.locks import serving_lock
+from scoring.models import ModelVersion, ScoringJob, Serving
 
 BASE_NAME = "base"
 State = ModelVersion.State
@@ -46,7 +47,31 @@ def base_model_ensure() -> ModelVersion:
         if started:
             ModelVersion.objects.filter(pk=model.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
             event_note(actor=None, verb="promote.base", target=model)
+            return model
+    _replace_stranded(base=model)
     return model
+
+
+def _replace_stranded(*, base: ModelVersion) -> None:
+    """After an upgrade the champion's encoder may have left with the old release: the base takes over."""
+    row = serving_lock()
+    try:
+        encoder_of(row.champion)
+    except WeightsError:
+        old = row.champion
+        ModelVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
+        ModelVersion.objects.filter(pk=base.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
+        Serving.objects.filter(pk=row.pk).update(champion=base, previous=None)
+        ScoringJob.objects.filter(state=ScoringJob.State.DONE).update(
+            state=ScoringJob.State.PENDING, attempts=0
+        )
+        event_note(
+            actor=None,
+            verb="promote.base",
+            target=base,
+            before={"champion": old.name},
+            after={"champion": base.name},
+        )
 
 
 def models_folder() -> Path:
@@ -57,6 +82,22 @@ def models_folder() -> Path:
 def head_of(model: ModelVersion) -> Head:
     """The head of a model, kept in memory by digest; WeightsError when its file is damaged or missing."""
     return _head(model.kind, model.weights_digest, model.feature_version)
+
+
+def encoder_of(model: ModelVersion) -> Path:
+    """Weights file of the encoder that makes the features of this model.
+
+    WeightsError where it is gone: neither the shipped one nor that of a deep retrain kept here.
+    """
+    if model.feature_version == device.feature_version():
+        return device.BASE_WEIGHTS
+    deep = ModelVersion.objects.filter(
+        kind=ModelVersion.Kind.DEEP, feature_version=model.feature_version
+    ).first()
+    path = models_folder() / f"{deep.weights_digest}.safetensors" if deep else None
+    if path is None or not path.exists():
+        raise WeightsError(f"The encoder of {model.name} ({model.feature_version}) is not here any more.")
+    return path
 
 
 @lru_cache(maxsize=8)

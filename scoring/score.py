@@ -13,48 +13,48 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import numpy as np
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from scoring import device
-from scoring.core.decode import PictureError
-from scoring.core.predict import predict_pictures
-from scoring.core.types import ImageFeatures
-from scoring.errors import NotThereError
-from scoring.models import Image, ModelVersion, Score, ScoringJob, Serving, StoredFeatures
+from scoring.access import require_reached
+from scoring.events import event_note
+from scoring.extract import Found, features_of, scores_by
+from scoring.models import ModelVersion, Score, ScoringJob, Serving, StoredFeatures
 from scoring.progress import Progress
-from scoring.records import features_of_row, features_row, score_row
-from scoring.registry import head_of, serving
-from scoring.storage import picture_bytes
+from scoring.records import features_row
+from scoring.registry import encoder_of, head_of, serving
 from scoring.wake import queue_length, wake
 
 State = ScoringJob.State
 TASK = "score.chunks"
 RESEND_AFTER = timedelta(seconds=15)
+RESEND_LIMIT = 500
 SHORT_QUEUE = 4
 TASK_SECONDS = 60.0  # one message drains chunks for so long, then passes the rest on
 
 CLAIM = """
-UPDATE scoring_scoringjob SET state = 'running', token = %(token)s, lease_until = %(until)s,
-       attempts = attempts + 1
-WHERE id IN (
+WITH free AS MATERIALIZED (
   SELECT id FROM scoring_scoringjob
-  WHERE state = 'pending' OR (state = 'running' AND lease_until < %(now)s)
+  WHERE (state = 'pending' OR (state = 'running' AND lease_until < %(now)s))
+    AND attempts >= %(tried)s AND attempts < %(below)s
   ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING id, image_id, attempts
+UPDATE scoring_scoringjob AS job SET state = 'running', token = %(token)s, lease_until = %(until)s,
+       attempts = attempts + 1
+FROM free WHERE job.id = free.id
+RETURNING job.id, job.image_id
 """
+SUSPECT_AFTER = 2  # a picture whose workers died twice is tried alone, so that it harms no neighbour
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A chunk of jobs under one token: job id and attempts by image id."""
+    """A chunk of jobs under one token: job id by image id."""
 
     token: UUID
     jobs: Mapping[int, int]
-    attempts: Mapping[int, int]
 
 
 def score_wake() -> None:
@@ -67,37 +67,47 @@ def score_chunks(*, seconds: float = TASK_SECONDS) -> int:
     until = time.monotonic() + seconds
     finished = 0
     while time.monotonic() < until:
+        models = _serving_models()  # asked before each claim: weights that cannot be read harm no job
         claimed = score_claim(limit=settings.SCORE_CHUNK)
         if not claimed.jobs:
             return finished
-        finished += score_claimed(claimed)
+        finished += score_claimed(claimed, models)
     score_wake()
     return finished
 
 
 def score_claim(*, limit: int) -> Claimed:
     """Take up to ``limit`` waiting or abandoned jobs; no other worker can hold the same."""
+    claimed = _claim(limit=limit, tried=0, below=SUSPECT_AFTER)
+    return claimed if claimed.jobs else _claim(limit=1, tried=SUSPECT_AFTER, below=settings.SCORE_ATTEMPTS)
+
+
+def _claim(*, limit: int, tried: int, below: int) -> Claimed:
     token, now = uuid4(), timezone.now()
+    until = now + timedelta(seconds=settings.SCORE_LEASE_S)
     with connection.cursor() as cursor:
         cursor.execute(
             CLAIM,
-            {
-                "token": token,
-                "until": now + timedelta(seconds=settings.SCORE_LEASE_S),
-                "now": now,
-                "limit": limit,
-            },
+            {"token": token, "until": until, "now": now, "limit": limit, "tried": tried, "below": below},
         )
-        rows = cursor.fetchall()
-    return Claimed(token, {row[1]: row[0] for row in rows}, {row[1]: row[2] for row in rows})
+        return Claimed(token, {image: job for job, image in cursor.fetchall()})
 
 
-def score_claimed(claimed: Claimed) -> int:
-    """Work on a claimed chunk and finish what is still ours; returns images scored."""
-    images = {image.pk: image for image in Image.objects.filter(pk__in=claimed.jobs)}
-    now_serving = serving()
-    features, refused = _features(images, version=now_serving.champion.feature_version)
-    scores = _scores(features, [now_serving.champion, now_serving.displayed])
+def score_claimed(claimed: Claimed, models: Sequence[ModelVersion] | None = None) -> int:
+    """Work on a claimed chunk and finish what is still ours; returns images scored by the first model.
+
+    ``models``: the champion, then the displayed model where that is another. A fault gives the chunk
+    back at once instead of letting it wait for its lease.
+    """
+    models = models or _serving_models()
+    try:
+        found = features_of(list(claimed.jobs), models)
+        scores = scores_by(models, found)
+    except Exception:
+        ScoringJob.objects.filter(token=claimed.token, state=State.RUNNING).update(
+            state=State.PENDING, token=None, lease_until=None
+        )
+        raise
     with transaction.atomic():
         ours = set(
             ScoringJob.objects.select_for_update()
@@ -105,51 +115,25 @@ def score_claimed(claimed: Claimed) -> int:
             .order_by("pk")
             .values_list("image_id", flat=True)
         )
-        done = ours & set(features)
-        _write(
-            [features_row(pk, features[pk]) for pk in sorted(done)],
-            [score for score in scores if score.image_id in done],
-        )
-        _end_jobs(claimed, done, {pk: why for pk, why in refused.items() if pk in ours})
+        done = ours & found.of[models[0].feature_version].keys()
+        _write(found, [score for score in scores if score.image_id in done], done)
+        _end_jobs(claimed, done, {pk: why for pk, why in found.refused.items() if pk in ours - done})
     return len(done)
 
 
-def _features(
-    images: Mapping[int, Image], *, version: str
-) -> tuple[dict[int, ImageFeatures], dict[int, str]]:
-    """Features by image id, cached ones reused, and reasons by image id where there are none."""
-    cached = StoredFeatures.objects.filter(image_id__in=images, version=version)
-    found = {row.image_id: features_of_row(row) for row in cached}
-    refused: dict[int, str] = {}
-    blobs: dict[int, bytes] = {}
-    for pk in images.keys() - found.keys():
-        try:
-            blobs[pk] = picture_bytes(images[pk])
-        except NotThereError as error:
-            refused[pk] = str(error)
-    results = device.extract_each(
-        list(blobs.values()), jpeg_qualities=[images[pk].jpeg_quality for pk in blobs]
-    )
-    for pk, result in zip(blobs, results, strict=True):
-        if isinstance(result, PictureError):
-            refused[pk] = str(result)
-        else:
-            found[pk] = result
-    return found, refused
+def _serving_models() -> list[ModelVersion]:
+    """The champion, and the displayed model where it is another, their heads and encoders at hand."""
+    row = serving()
+    models = list({model.pk: model for model in (row.champion, row.displayed)}.values())
+    for model in models:
+        head_of(model)
+        encoder_of(model)
+    return models
 
 
-def _scores(features: Mapping[int, ImageFeatures], models: Iterable[ModelVersion]) -> list[Score]:
-    """Scores by each model whose features these are; champion and displayed may be the same."""
-    scores: list[Score] = []
-    for model in {model.pk: model for model in models}.values():
-        usable = {pk: f for pk, f in features.items() if f.version == model.feature_version}
-        predictions = predict_pictures(head=head_of(model), features=list(usable.values()))
-        scores += [score_row(pk, model.pk, p) for pk, p in zip(usable, predictions, strict=True)]
-    return scores
-
-
-def _write(features: Sequence[StoredFeatures], scores: Sequence[Score]) -> None:
-    StoredFeatures.objects.bulk_create(features, ignore_conflicts=True)
+def _write(found: Found, scores: Sequence[Score], done: set[int]) -> None:
+    fresh = [features_row(pk, features) for pk, features in found.fresh if pk in done]
+    StoredFeatures.objects.bulk_create(fresh, ignore_conflicts=True)
     Score.objects.bulk_create(scores, ignore_conflicts=True)
 
 
@@ -166,23 +150,50 @@ def _end_jobs(claimed: Claimed, done: set[int], refused: Mapping[int, str]) -> N
 
 
 def score_sweep() -> dict[str, int]:
-    """Free abandoned jobs, fail hopeless ones, wake workers while the queue is short."""
+    """Free abandoned jobs, fail hopeless ones, wake workers for old ones while the queue is short."""
     now = timezone.now()
-    expired = ScoringJob.objects.filter(state=State.RUNNING, lease_until__lt=now)
-    failed = expired.filter(attempts__gte=settings.SCORE_ATTEMPTS).update(
+    abandoned = ScoringJob.objects.filter(state=State.RUNNING, lease_until__lt=now)
+    hopeless = abandoned | ScoringJob.objects.filter(state=State.PENDING)
+    failed = hopeless.filter(attempts__gte=settings.SCORE_ATTEMPTS).update(
         state=State.FAILED,
         token=None,
         lease_until=None,
         finished_at=now,
         error=f"Given up after {settings.SCORE_ATTEMPTS} workers died on it.",
     )
-    freed = expired.update(state=State.PENDING, token=None, lease_until=None)
-    waiting = ScoringJob.objects.filter(state=State.PENDING).exists()
-    woken = 0
-    if waiting and (queue_length("score") or 0) < SHORT_QUEUE:
+    freed = abandoned.update(state=State.PENDING, token=None, lease_until=None, enqueued_at=None)
+    return {"freed": freed, "failed": failed, "woken": _wake_for_old()}
+
+
+def _wake_for_old() -> int:
+    """Send wake-ups for jobs that wait since long, never onto a queue that is not short: no storms."""
+    waiting = queue_length("score")
+    if waiting is None or waiting >= SHORT_QUEUE:
+        return 0
+    now = timezone.now()
+    old = ScoringJob.objects.filter(state=State.PENDING).filter(
+        Q(enqueued_at__lt=now - RESEND_AFTER) | Q(enqueued_at=None)
+    )
+    chosen = list(old.order_by("pk").values_list("pk", flat=True)[:RESEND_LIMIT])
+    if not chosen:
+        return 0
+    ScoringJob.objects.filter(pk__in=chosen).update(enqueued_at=now)
+    wakes = min(SHORT_QUEUE - waiting, -(-len(chosen) // settings.SCORE_CHUNK))
+    for _ in range(wakes):
         score_wake()
-        woken = 1
-    return {"freed": freed, "failed": failed, "woken": woken}
+    return wakes
+
+
+@transaction.atomic
+def score_retry(*, by: User | None) -> int:
+    """Try again every image whose scoring was given up; returns how many."""
+    require_reached(by, "admin")
+    count = ScoringJob.objects.filter(state=State.FAILED).update(
+        state=State.PENDING, attempts=0, error="", finished_at=None, enqueued_at=timezone.now()
+    )
+    event_note(actor=by, verb="score.retry", after={"images": count})
+    score_wake()
+    return count
 
 
 def displayed_scores() -> QuerySet[Score]:
@@ -200,14 +211,23 @@ def displayed_score_id() -> Subquery:
 
 
 def scores_of(*, image_ids: Iterable[int], model: ModelVersion | None = None) -> dict[int, Score]:
-    """Score by image id: of ``model``, else of the displayed model. Unscored images are absent."""
-    chosen = model.pk if model is not None else serving().displayed_id
-    return {
-        score.image_id: score
-        for score in Score.objects.filter(image_id__in=list(image_ids), model_id=chosen).select_related(
-            "model"
-        )
-    }
+    """Score by image id: of ``model``, else of the displayed model, else of the champion.
+
+    Unscored images are absent. Two queries, three where the displayed model lacks some.
+    """
+    wanted = list(image_ids)
+    if model is not None:
+        return _scores_by(wanted, model.pk)
+    row = serving()
+    found = _scores_by(wanted, row.displayed_id)
+    if row.champion_id != row.displayed_id and len(found) < len(wanted):
+        found |= _scores_by([pk for pk in wanted if pk not in found], row.champion_id)
+    return found
+
+
+def _scores_by(image_ids: Sequence[int], model_id: int) -> dict[int, Score]:
+    rows = Score.objects.filter(image_id__in=image_ids, model_id=model_id).select_related("model")
+    return {score.image_id: score for score in rows}
 
 
 def score_progress() -> Progress:
@@ -218,8 +238,3 @@ def score_progress() -> Progress:
         done=Count("id", filter=Q(state__in=[State.DONE, State.FAILED])),
     )
     return Progress(done=counts["done"], total=counts["total"], failed=counts["failed"])
-
-
-def vectors_of(rows: Sequence[StoredFeatures]) -> np.ndarray:
-    """Vectors (N, F) float32 of stored rows."""
-    return np.stack([np.frombuffer(row.vector, dtype="<f4") for row in rows])
