@@ -277,7 +277,7 @@ VITRINE_SITE_ROLE = "labeling.permissions.highest_role"
 VITRINE_ONE_TIME_PATH = "iqa_site.login.one_time_path"
 SCORE_CHUNK = env_int("VITRINE_SCORE_CHUNK", 32)
 SCORE_LEASE_S = env_int("VITRINE_SCORE_LEASE_S", 120)
-SCORE_ATTEMPTS = env_int("VITRINE_SCORE_ATTEMPTS", 4)
+SCORE_ATTEMPTS = env_int("VITRINE_SCORE_ATTEMPTS", 6)
 TRAIN_LEASE_S = env_int("VITRINE_TRAIN_LEASE_S", 90)
 
 LOGGING = {
