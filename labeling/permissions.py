@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Membership, Project
@@ -34,6 +36,31 @@ def role_of(user: User, project: Project) -> Membership.Role | None:
         return Role.ADMIN
     role = Membership.objects.filter(project=project, user_id=user.pk).values_list("role", flat=True).first()
     return Role(role) if role else None
+
+
+def require_labeler(user: User, project: Project) -> Membership.Role:
+    """The person's role, if they may rate in the project now; a paused person is told why."""
+    if user.is_active and user.is_superuser:
+        return Role.ADMIN
+    found = (
+        Membership.objects.filter(project=project, user_id=user.pk, user__is_active=True)
+        .values_list("role", "is_paused", "pause_reason")
+        .first()
+    )
+    if found is None:
+        raise NotThereError("There is no such project for you.")
+    role, is_paused, why = found
+    if is_paused:
+        raise NotAllowedError(why or gettext("Your work in this project is paused."), code="paused")
+    return Role(role)
+
+
+def projects_of(user: User) -> QuerySet[Project]:
+    """Live projects the person has a role in, oldest first; a superuser has one in each."""
+    live = Project.objects.filter(is_archived=False).order_by("pk")
+    if not user.is_active:
+        return live.none()
+    return live if user.is_superuser else live.filter(memberships__user_id=user.pk)
 
 
 def require_role(user: User, project: Project, least: Membership.Role) -> Membership.Role:

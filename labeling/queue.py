@@ -1,0 +1,257 @@
+"""Station 3, queue: which image whom next, and for how long.
+
+A lease is a claim on one slot of an item, taken by one statement: candidates are read in order of
+priority from a partial index, the chosen rows are locked with SKIP LOCKED, their state is asked again
+under the lock, and the same statement writes and returns them. Two UNIQUE constraints (item, slot) and
+(item, user) are the last word: no image beyond its overlap, nobody twice on one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.models import Assignment, Item, Project, Skip
+from labeling.ordering import queue_fill, queue_reorder
+from labeling.permissions import require_labeler
+from scoring.errors import BadInputError, ConflictError, NotThereError
+
+__all__ = [
+    "QueueCounts",
+    "item_skip",
+    "lease_extend",
+    "lease_next",
+    "lease_release",
+    "lease_withdraw",
+    "leases_held",
+    "left_for",
+    "queue_counts",
+    "queue_fill",
+    "queue_reorder",
+    "queue_sweep",
+]
+
+State = Assignment.State
+WINDOW = 48  # candidates looked at per lease: enough to pass over neighbours and other people's locks
+WIDE_WINDOW = 2_000  # second look, when everything in the first window was taken at that moment
+MOST_LEASES = 24  # the grid page's largest sheet
+TRIES = 4
+RETURN_KEPT_FOR = timedelta(days=7)  # a returned image waits so long for its author before others get it
+
+# Sources of a candidate, in the order they are handed out: what the person already holds (a reloaded
+# page, a returned image), then the window of free slots. `nth` keeps two slots of one item and two
+# pictures of one product apart; the hash gives each person an order of their own among equals.
+LEASE = """
+WITH held AS MATERIALIZED (
+  SELECT a.id, a.item_id, a.priority, a.lease_until
+  FROM labeling_assignment a
+  WHERE a.user_id = %(me)s AND a.state = 'leased' AND a.lease_until >= %(now)s
+), recent AS MATERIALIZED (
+  SELECT i.product_id FROM scoring_image i JOIN labeling_item t ON t.image_id = i.id
+  WHERE t.id IN (
+    SELECT item_id FROM held UNION ALL
+    (SELECT item_id FROM labeling_annotation WHERE rater_id = %(me)s ORDER BY id DESC LIMIT 1))
+), open AS MATERIALIZED (
+  SELECT a.id, a.item_id, a.priority
+  FROM labeling_assignment a
+  WHERE a.project_id = %(project)s AND a.state IN ('free', 'leased')
+    AND (a.state = 'free' OR a.lease_until < %(now)s)
+    AND NOT EXISTS (SELECT 1 FROM labeling_assignment m
+                    WHERE m.item_id = a.item_id AND m.user_id = %(me)s AND m.id <> a.id)
+    AND NOT EXISTS (SELECT 1 FROM labeling_skip s WHERE s.item_id = a.item_id AND s.user_id = %(me)s)
+  ORDER BY a.priority DESC, a.id
+  LIMIT %(window)s
+), candidates AS (
+  SELECT h.id, h.item_id, t.image_id, 0 AS source, 0 AS nth, h.priority, (t.returned_to_id = %(me)s) AS back
+  FROM held h JOIN labeling_item t ON t.id = h.item_id
+  WHERE t.project_id = %(project)s AND NOT h.id = ANY (%(holding)s)
+  UNION ALL
+  SELECT o.id, o.item_id, t.image_id, 1,
+         row_number() OVER (PARTITION BY i.product_id ORDER BY o.priority DESC, o.id)
+           + (i.product_id IN (SELECT product_id FROM recent))::int, o.priority, NULL
+  FROM (SELECT DISTINCT ON (item_id) id, item_id, priority FROM open ORDER BY item_id, id) o
+  JOIN labeling_item t ON t.id = o.item_id JOIN scoring_image i ON i.id = t.image_id
+), ranked AS MATERIALIZED (
+  SELECT id, image_id, row_number() OVER (
+    ORDER BY source, back DESC NULLS LAST, nth, priority DESC, hashint8extended(item_id, %(me)s)) AS rank
+  FROM candidates
+), chosen AS (
+  SELECT a.id, r.image_id, r.rank
+  FROM labeling_assignment a JOIN ranked r ON r.id = a.id
+  WHERE a.state = 'free' OR (a.state = 'leased' AND (a.lease_until < %(now)s OR a.user_id = %(me)s))
+  ORDER BY r.rank
+  LIMIT %(count)s
+  FOR UPDATE OF a SKIP LOCKED
+)
+UPDATE labeling_assignment AS a
+SET state = 'leased', user_id = %(me)s, leased_at = %(now)s,
+    lease_until = CASE WHEN a.state = 'leased' AND a.user_id = %(me)s
+                       THEN GREATEST(a.lease_until, %(until)s) ELSE %(until)s END
+FROM chosen c
+WHERE a.id = c.id
+RETURNING a.*, c.image_id, c.rank
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """Slots of a project, and what is left for one person."""
+
+    open_items: int
+    free: int
+    leased: int
+    submitted: int
+
+    @property
+    def total(self) -> int:
+        """Slots that can carry a vote."""
+        return self.free + self.leased + self.submitted
+
+
+def lease_next(
+    *, user: User, project: Project, count: int = 1, holding: Collection[int] = ()
+) -> list[Assignment]:
+    """Up to ``count`` leased slots for the person, best first; empty when nothing is left for them.
+
+    Leases the person already has come first and are prolonged (a reloaded page continues where it
+    was); a page that prefetches names those it has in ``holding`` and gets others. Each row carries
+    ``image_id`` beside its columns. Refuses strangers and paused people.
+    """
+    if not 1 <= count <= MOST_LEASES:
+        raise BadInputError(_("Ask for 1 to {most} images.").format(most=MOST_LEASES))
+    require_labeler(user, project)
+    for window in (WINDOW, WIDE_WINDOW):
+        leased = _lease(user, project, count=count, holding=holding, window=window)
+        if leased:
+            return leased
+    return []
+
+
+def _lease(
+    user: User, project: Project, *, count: int, holding: Collection[int], window: int
+) -> list[Assignment]:
+    now = timezone.now()
+    values = {
+        "me": user.pk,
+        "project": project.pk,
+        "now": now,
+        "until": now + timedelta(minutes=project.lease_minutes),
+        "window": window,
+        "count": count,
+        "holding": list(holding),
+    }
+    for attempt in range(TRIES):
+        try:
+            with transaction.atomic():
+                rows = list(Assignment.objects.raw(LEASE, values))
+            return sorted(rows, key=lambda row: row.rank)
+        except IntegrityError:  # two tabs of one person took two slots of one image
+            if attempt == TRIES - 1:
+                raise ConflictError(_("Too many requests at once; ask again.")) from None
+    return []
+
+
+def lease_extend(*, user: User, assignment_ids: Collection[int]) -> datetime:
+    """Heartbeat of a page: prolong the person's live leases; returns the new end of the shortest.
+
+    A lease that ran out but that nobody else took is revived. Leases already lost are left alone:
+    their submit will say so.
+    """
+    now = timezone.now()
+    mine = Assignment.objects.filter(pk__in=list(assignment_ids), user_id=user.pk).filter(
+        state__in=[State.LEASED, State.FREE]
+    )
+    minutes = mine.values_list("project__lease_minutes", flat=True).order_by("project__lease_minutes").first()
+    until = now + timedelta(minutes=minutes or 0)
+    mine.filter(Q(lease_until__lt=until) | Q(lease_until=None)).update(state=State.LEASED, lease_until=until)
+    return until
+
+
+def lease_release(*, user: User, assignment_ids: Collection[int]) -> int:
+    """Give leases back, as a closing page does; returned images stay with their author."""
+    return (
+        Assignment.objects.filter(pk__in=list(assignment_ids), user_id=user.pk, state=State.LEASED)
+        .exclude(item__returned_to_id=user.pk)
+        .update(state=State.FREE, lease_until=None)
+    )
+
+
+def lease_withdraw(*, user_id: int, project: Project) -> int:
+    """Free every lease of a person in a project: an admin pauses or removes them."""
+    return Assignment.objects.filter(user_id=user_id, project=project, state=State.LEASED).update(
+        state=State.FREE, lease_until=None
+    )
+
+
+@transaction.atomic
+def item_skip(*, user: User, assignment_id: int) -> None:
+    """Pass on an image: the slot is free again and this person is not offered it any more."""
+    found = (
+        Assignment.objects.filter(pk=assignment_id, user_id=user.pk).select_related("project", "item").first()
+    )
+    if found is None:
+        raise NotThereError(_("You hold no such image."))
+    require_labeler(user, found.project)
+    if found.state == State.SUBMITTED:
+        raise ConflictError(_("You have already voted on this image; undo the vote first."))
+    Skip.objects.get_or_create(item_id=found.item_id, user_id=user.pk)
+    Assignment.objects.filter(pk=found.pk, user_id=user.pk, state=State.LEASED).update(
+        state=State.FREE, lease_until=None
+    )
+    Item.objects.filter(pk=found.item_id, returned_to_id=user.pk).update(returned_to=None)
+
+
+def queue_sweep() -> dict[str, int]:
+    """Tidy leases that ran out. The person stays named, so that a late vote still finds its slot."""
+    now = timezone.now()
+    expired = Assignment.objects.filter(state=State.LEASED, lease_until__lt=now)
+    orphans = Item.objects.filter(returned_to__isnull=False).filter(
+        Exists(expired.filter(item_id=OuterRef("pk"), user_id=OuterRef("returned_to_id")))
+    )
+    given_up = orphans.update(returned_to=None)
+    freed = expired.update(state=State.FREE, lease_until=None)
+    return {"freed": freed, "returns_given_up": given_up}
+
+
+def queue_counts(*, project: Project) -> QueueCounts:
+    """Slots by state in one query; a lease that ran out counts as free."""
+    now = timezone.now()
+    live = Q(state=State.LEASED, lease_until__gte=now)
+    counts = Assignment.objects.filter(project=project).aggregate(
+        open_items=Count("item_id", filter=Q(state__in=[State.FREE, State.LEASED]), distinct=True),
+        leased=Count("id", filter=live),
+        free=Count("id", filter=Q(state__in=[State.FREE, State.LEASED]) & ~live),
+        submitted=Count("id", filter=Q(state=State.SUBMITTED)),
+    )
+    return QueueCounts(**counts)
+
+
+def left_for(*, user: User, project: Project) -> int:
+    """Images this person could still be handed: open, not voted on, not skipped, a slot free or theirs."""
+    now = timezone.now()
+    slots = Assignment.objects.filter(item_id=OuterRef("pk"))
+    free = slots.filter(Q(state=State.FREE) | Q(state=State.LEASED, lease_until__lt=now))
+    return (
+        Item.objects.filter(project=project)
+        .filter(Exists(free))
+        .exclude(Exists(slots.filter(user_id=user.pk, state__in=[State.SUBMITTED, State.LEASED])))
+        .exclude(Exists(Skip.objects.filter(item_id=OuterRef("pk"), user_id=user.pk)))
+        .count()
+    )
+
+
+def leases_held(*, project: Project) -> Sequence[Assignment]:
+    """Who holds what right now, for the People page."""
+    return list(
+        Assignment.objects.filter(project=project, state=State.LEASED, lease_until__gte=timezone.now())
+        .select_related("user")
+        .annotate(image_id=F("item__image_id"))
+        .order_by("lease_until")[:500]
+    )
