@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 DESCRIPTION = "Human-in-the-loop quality assessment of product pictures."
@@ -36,9 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=int, default=8000, help="port, or the next free one (default 8000)")
     run.add_argument("--images", type=Path, help="folder of pictures to bring in")
     run.add_argument("--no-sample", action="store_true", help="start without the sample catalogue")
-    ingest = commands.add_parser("ingest", help="bring in a folder, a CSV of addresses, or a zip")
+    ingest = commands.add_parser("ingest", help="bring in pictures and wait for their scores")
     _add_data(ingest)
-    ingest.add_argument("source", help="folder, picture, .csv or .zip")
+    ingest.add_argument("source", help="a folder, .zip, .csv, .jsonl, or .txt of addresses")
     for name, what in (("train", "train a candidate on the labels"), ("export", "write the labels out")):
         _add_data(commands.add_parser(name, help=f"{what} (further options go to the command itself)"))
     score = commands.add_parser("score", help="score a folder into a CSV, without any server")
@@ -95,41 +96,46 @@ def _management(name: str, data: Path, words: Sequence[str]) -> int:
     """Call a management command against the running house, or against one opened for the duration."""
     from iqa_site.embedded_server import EmbeddedError
     from iqa_site.house import LaunchError
-    from iqa_site.instance import AlreadyRunningError
+    from iqa_site.instance import AlreadyRunningError, child_environment, running_instance
 
+    os.environ.setdefault("VITRINE_LOG_LEVEL", "WARNING")
+    running = running_instance(data.resolve())
+    if running is not None and running.database_url:
+        os.environ.update(child_environment(data.resolve(), running.database_url, running.redis_url))
+        return _call_here(name, words)
     try:
-        with _environment_of(data.resolve()):
-            import django
-            from django.core.management import CommandError, call_command
-
-            django.setup()
-            try:
-                call_command(name, *words)
-            except CommandError as error:
-                print(error, file=sys.stderr)
-                return 1
+        return _call_in_own_house(name, data, words)
     except (AlreadyRunningError, EmbeddedError, LaunchError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _call_here(name: str, words: Sequence[str]) -> int:
+    import django
+    from django.core.management import CommandError, call_command
+
+    django.setup()
+    try:
+        call_command(name, *words)
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-@contextmanager
-def _environment_of(data: Path) -> Iterator[None]:
-    """The process environment of the house of ``data``, which is opened if nobody runs it."""
+def _call_in_own_house(name: str, data: Path, words: Sequence[str]) -> int:
+    """Servers and workers are started, watched while the command runs beside them, and stopped."""
     from iqa_site.house import House, RunOptions
-    from iqa_site.instance import child_environment, running_instance
 
-    running = running_instance(data)
-    if running is not None and running.database_url:
-        os.environ.update(child_environment(data, running.database_url, running.redis_url))
-        yield
-        return
     house = House(RunOptions(data=data), tell=lambda line: print(line, file=sys.stderr))
     try:
         house.open_quietly()
-        os.environ.update(house.environment)
-        yield
+        command = [sys.executable, "-m", "django", name, *words]
+        child = subprocess.Popen(command, env=house.environment)
+        while child.poll() is None:
+            house.supervisor.tick(time.monotonic())
+            time.sleep(0.1)
+        return child.returncode
     finally:
         house.move_out()
 

@@ -87,3 +87,17 @@ def test_a_tenant_that_was_refused_takes_nothing_from_the_one_who_stays(tmp_path
     late.leave()
     assert (tmp_path / "run.json").exists()
     tenancy.leave()
+
+
+def test_a_command_opens_the_house_for_itself_and_leaves_it_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "VITRINE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    data = tmp_path / "data"
+    assert cli.main(["export", "--data", str(data), "--format", "csv"]) == 1
+    assert "There is no such dataset" in capfd.readouterr().err  # the tables were there to be asked
+    assert not (data / "run.json").exists()
+    assert running_instance(data) is None
+    assert cli.main(["export", "--data", str(data), "--fromat", "csv"]) == 2
+    assert "--fromat" in capfd.readouterr().err
