@@ -12,9 +12,10 @@ from scoring.events import event_note
 from scoring.locks import serving_lock
 from scoring.models import ModelVersion, Serving
 from scoring.registry import head_of
-from scoring.rescore import rescore_begin, rescore_settle
+from scoring.rescore import rescore_begin, rescore_fill, rescore_settle
 
 State = ModelVersion.State
+FILL_AT_ONCE = 10_000  # a few seconds at most; beyond it workers go on
 
 
 @transaction.atomic
@@ -33,13 +34,16 @@ def model_promote(*, model: ModelVersion, by: User | None) -> Serving:
 
 @transaction.atomic
 def model_roll_back(*, by: User | None) -> Serving:
-    """Back to the model before. Its scores were kept, so they show at once."""
+    """Back to the model before. Its scores were kept, so they show at once.
+
+    Pictures that came in since are scored by it first, from their stored features.
+    """
     require_reached(by, "admin")
     row = serving_lock()
     if row.previous is None:
         raise ConflictError("There is no earlier model to roll back to.", code="no_previous")
     model = row.previous
-    head_of(model)
+    rescore_fill(model=model, limit=FILL_AT_ONCE)
     _switch(row, to=model, by=by, verb="promote.roll_back")
     Serving.objects.filter(pk=row.pk).update(displayed=model)
     rescore_begin(model=model)

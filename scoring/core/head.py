@@ -66,7 +66,7 @@ class Head:
             raise FeatureVersionError(f"head of {self.feature_version} was given {feature_version}")
         features = self._standardised(vectors)
         raw = np.clip(features @ self.coefficients.T + self.intercepts, 0.0, 100.0)
-        epistemic = np.einsum("nf,fg,ng->n", features, self.covariance, features)
+        epistemic = ((features @ self.covariance) * features).sum(axis=1)
         return HeadOutput(raw[:, 0], np.maximum(epistemic, 0.0), self.noise_var, raw[:, 1:])
 
     def _standardised(self, vectors: FloatArray) -> Array:

@@ -6,8 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scoring.core.head import FeatureVersionError, Head
-from scoring.core.types import Dimension, ImageFeatures, Prediction
+from scoring.core.head import Array, FeatureVersionError, Head
+from scoring.core.types import Dimension, FloatArray, ImageFeatures, Prediction
+
+
+def score_table(head: Head, vectors: FloatArray) -> Array:
+    """Scores (N, 9) of vectors (N, F): overall, std, interval low and high, then the five dimensions."""
+    output = head.predict(vectors)
+    half = head.interval_factor * output.overall_std
+    columns = (
+        output.overall,
+        output.overall_std,
+        np.maximum(0.0, output.overall - half),
+        np.minimum(100.0, output.overall + half),
+    )
+    return np.round(np.column_stack([*columns, output.dimensions]), 3)
 
 
 def predict_pictures(*, head: Head, features: Sequence[ImageFeatures]) -> list[Prediction]:
@@ -17,18 +30,16 @@ def predict_pictures(*, head: Head, features: Sequence[ImageFeatures]) -> list[P
     strange = {each.version for each in features} - {head.feature_version}
     if strange:
         raise FeatureVersionError(f"head of {head.feature_version} was given {sorted(strange)}")
-    output = head.predict(np.stack([each.vector for each in features]))
-    stds = output.overall_std
-    half = head.interval_factor * stds
+    table = score_table(head, np.stack([each.vector for each in features]))
     return [
         Prediction(
-            overall_score=float(output.overall[n]),
-            overall_std=float(stds[n]),
-            interval_low=float(max(0.0, output.overall[n] - half[n])),
-            interval_high=float(min(100.0, output.overall[n] + half[n])),
-            dimensions={d: float(output.dimensions[n, k]) for k, d in enumerate(Dimension)},
+            overall_score=row[0],
+            overall_std=row[1],
+            interval_low=row[2],
+            interval_high=row[3],
+            dimensions=dict(zip(Dimension, row[4:], strict=True)),
             findings=each.findings,
             measures=each.measures,
         )
-        for n, each in enumerate(features)
+        for row, each in zip(table.tolist(), features, strict=True)
     ]
