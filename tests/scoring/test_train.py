@@ -1,0 +1,175 @@
+"""A retrain learns from labels, is judged on rows it never saw, and never makes serving worse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from scoring.dataset import FrozenRow, dataset_diff, dataset_store
+from scoring.errors import BadInputError, ConflictError, NotAllowedError
+from scoring.models import DatasetRow, DatasetVersion, Event, ModelVersion, Score, Serving, TrainingRun
+from scoring.promote import model_promote, model_roll_back
+from scoring.registry import base_model_ensure, head_of, serving
+from scoring.rescore import rescore_chunks, rescore_progress
+from scoring.train import training_cancel, training_execute, training_start, training_sweep
+from tests.conftest import Cast
+from tests.factories import features_make, image_make, score_make
+
+pytestmark = pytest.mark.django_db
+
+
+def labelled_rows(count: int, *, shift: float = -25.0, noise: float = 3.0) -> list[FrozenRow]:
+    """Images whose people disagree with the base model by a constant and by a direction in feature space."""
+    base = base_model_ensure()
+    rng = np.random.default_rng(5)
+    rows, vectors = [], []
+    images = [image_make() for _ in range(count)]
+    for image in images:
+        vectors.append(np.frombuffer(features_make(image).vector, dtype="<f4"))
+        score_make(image, model=base)
+    table = np.stack(vectors)
+    truth = head_of(base).predict(table).overall + shift + 30 * table[:, 0] + rng.normal(0, noise, count)
+    truth = np.clip(truth, 0, 100)
+    for image, target in zip(images, truth, strict=True):
+        rows.append(
+            FrozenRow(
+                image_id=image.pk,
+                group=f"{image.product_id}",
+                category="mugs",
+                target_score=float(target),
+                target_std=5.0,
+                weight=0.04,
+                vote_count=3,
+            )
+        )
+    return rows
+
+
+def frozen(rows: list[FrozenRow], name: str = "v1") -> DatasetVersion:
+    return dataset_store(name=name, rows=rows, split_seed=1, note="", created_by=None)
+
+
+def trained(dataset: DatasetVersion) -> TrainingRun:
+    run = training_start(dataset=dataset, kind="fast", trigger="button", started_by=None)
+    training_execute(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_the_same_rows_frozen_twice_are_one_version() -> None:
+    rows = labelled_rows(12)
+    assert frozen(rows).pk == frozen(list(reversed(rows)), name="v2").pk
+    assert DatasetRow.objects.count() == 12
+
+
+def test_a_diff_counts_what_changed() -> None:
+    rows = labelled_rows(12)
+    old = frozen(rows[:10])
+    changed = replace(rows[0], target_score=1.0)
+    diff = dataset_diff(old=old, new=frozen([changed, *rows[1:9], *rows[10:]], name="v2"))
+    assert (diff.added, diff.removed, diff.changed, diff.kept) == (2, 1, 1, 8)
+
+
+def test_a_retrain_on_good_labels_passes_the_gate_and_everybody_sees_the_new_scores() -> None:
+    run = trained(frozen(labelled_rows(120)))
+    assert run.state == "evaluated"
+    assert run.candidate is not None
+    assert run.candidate.verdict["promote"] is True
+    assert serving().champion == run.candidate
+    assert serving().displayed.kind == "base"
+    rescore_chunks()
+    assert serving().displayed == run.candidate
+    assert Score.objects.filter(model=run.candidate).count() == 120
+    assert Event.objects.filter(verb="promote.promote").count() == 1
+
+
+def test_poisoned_labels_are_refused_and_the_champion_stays() -> None:
+    rows = labelled_rows(200)
+    champion = trained(frozen(rows)).candidate
+    rng = np.random.default_rng(9)
+    moved = rng.permutation(200)[:100]
+    targets = dict(zip(moved, rng.permutation([rows[k].target_score for k in moved]), strict=True))
+    poisoned = [
+        replace(row, target_score=float(targets.get(k, row.target_score))) for k, row in enumerate(rows)
+    ]
+    run = trained(frozen(poisoned, name="v2"))
+    assert run.candidate is not None
+    assert run.candidate.state == ModelVersion.State.REFUSED
+    assert serving().champion == champion
+    assert any(not reason["passed"] for reason in run.candidate.verdict["reasons"])
+
+
+def test_twenty_labels_are_enough_for_a_first_provisional_verdict() -> None:
+    run = trained(frozen(labelled_rows(20)))
+    assert run.state == "evaluated"
+    assert run.candidate is not None
+    assert run.candidate.verdict["provisional"] is True
+
+
+def test_nine_labels_are_refused_in_words() -> None:
+    with pytest.raises(BadInputError, match="at least 10"):
+        training_start(dataset=frozen(labelled_rows(9)), kind="fast", trigger="button", started_by=None)
+
+
+def test_one_retrain_waits_at_a_time() -> None:
+    dataset = frozen(labelled_rows(12))
+    training_start(dataset=dataset, kind="fast", trigger="button", started_by=None)
+    with pytest.raises(ConflictError):
+        training_start(dataset=dataset, kind="fast", trigger="button", started_by=None)
+    assert TrainingRun.objects.count() == 1
+
+
+def test_a_reviewer_may_not_retrain(cast: Cast) -> None:
+    dataset = frozen(labelled_rows(12))
+    with pytest.raises(NotAllowedError):
+        training_start(dataset=dataset, kind="fast", trigger="button", started_by=cast.rui)
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_waiting_run_can_be_cancelled_and_is_then_left_alone(cast: Cast) -> None:
+    run = training_start(
+        dataset=frozen(labelled_rows(12)), kind="fast", trigger="button", started_by=cast.ada
+    )
+    training_cancel(run_id=run.pk, by=cast.ada)
+    assert training_execute(run_id=run.pk) == "not ours"
+
+
+def test_an_abandoned_run_waits_again_and_ends_after_three_deaths() -> None:
+    run = training_start(dataset=frozen(labelled_rows(12)), kind="fast", trigger="button", started_by=None)
+    past = timezone.now() - timedelta(seconds=1)
+    TrainingRun.objects.update(state="running", lease_until=past)
+    assert training_sweep()["freed"] == 1
+    TrainingRun.objects.update(state="running", lease_until=past, attempts=3)
+    assert training_sweep()["failed"] == 1
+    run.refresh_from_db()
+    assert run.state == "failed"
+
+
+def test_roll_back_shows_the_old_scores_at_once(cast: Cast) -> None:
+    run = trained(frozen(labelled_rows(60)))
+    rescore_chunks()
+    model_roll_back(by=cast.ada)
+    row = Serving.objects.get()
+    assert row.champion.kind == row.displayed.kind == "base"
+    assert run.candidate is not None
+    assert row.previous == run.candidate
+
+
+def test_promoting_the_champion_again_changes_nothing() -> None:
+    base = base_model_ensure()
+    before = Serving.objects.values().get()
+    model_promote(model=base, by=None)
+    assert Serving.objects.values().get() == before
+
+
+def test_nobody_sees_two_models_mixed_while_a_rescore_is_under_way() -> None:
+    rows = labelled_rows(60)
+    run = trained(frozen(rows))
+    assert rescore_progress().done < rescore_progress().total
+    assert run.candidate is not None
+    Score.objects.filter(model=run.candidate).delete()
+    assert serving().displayed.kind == "base"
