@@ -1,0 +1,80 @@
+"""A site of its own for a bench: real servers in a temporary folder, tables made, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def fresh_site(**environment: str) -> Iterator[Path]:
+    """Data folder of a migrated site; Django is set up in this process."""
+    from iqa_site.embedded import start_postgres, start_valkey
+
+    with tempfile.TemporaryDirectory(prefix="vitrine-bench-") as folder:
+        data = Path(folder)
+        postgres, valkey = start_postgres(data), start_valkey(data)
+        os.environ.update(
+            VITRINE_DATA=folder,
+            DATABASE_URL=postgres.url,
+            REDIS_URL=valkey.url,
+            DJANGO_SETTINGS_MODULE="iqa_site.settings",
+            VITRINE_LOG_LEVEL="ERROR",
+            **environment,
+        )
+        try:
+            import django
+            from django.core.management import call_command
+            from django.db import connections
+
+            django.setup()
+            call_command("migrate", verbosity=0)
+            yield data
+            connections.close_all()
+        finally:
+            valkey.stop()
+            postgres.stop()
+
+
+def images_with_features(count: int, *, seed: int = 0) -> None:
+    """``count`` finished images with drawn features of the base version; no pictures behind them."""
+    from scoring import device
+    from scoring.models import Image, Product, ScoringJob, StoredFeatures
+
+    rng = np.random.default_rng(seed)
+    width, version = len(device.base_head().mean), device.feature_version()
+    findings = [
+        {"defect": f"defect_{n}", "probability": 0.1, "cause": "c", "value": 1.0, "unit": "u", "box": None}
+        for n in range(16)
+    ]
+    products = Product.objects.bulk_create(Product(external_id=f"P{n}") for n in range(count))
+    images = Image.objects.bulk_create(
+        Image(
+            digest=f"{n:064x}",
+            product=products[n],
+            stored_format="jpeg",
+            source_format="JPEG",
+            width=800,
+            height=800,
+            byte_count=50_000,
+        )
+        for n in range(count)
+    )
+    ScoringJob.objects.bulk_create(ScoringJob(image=image, state="done") for image in images)
+    for start in range(0, count, 1000):
+        StoredFeatures.objects.bulk_create(
+            StoredFeatures(
+                image=image,
+                version=version,
+                vector=rng.normal(0, 1, width).astype("<f4").tobytes(),
+                embedding=rng.normal(size=128).tolist(),
+                measures={f"m{n}": 0.5 for n in range(30)},
+                findings=findings,
+            )
+            for image in images[start : start + 1000]
+        )
