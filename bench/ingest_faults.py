@@ -65,7 +65,8 @@ def measure(data: Path, options: argparse.Namespace, wanted: int) -> None:
         images = count(connection, "SELECT count(*) FROM scoring_image")
         doubled = count(
             connection,
-            "SELECT count(*) FROM (SELECT 1 FROM scoring_score GROUP BY image_id, model_id HAVING count(*) > 1) d",
+            "SELECT count(*) FROM (SELECT 1 FROM scoring_score GROUP BY image_id, model_id"
+            " HAVING count(*) > 1) d",
         )
     whole = f"{killed} score workers and {brokers} brokers killed with SIGKILL"
     report("pictures scored after kills", done, "images", f"{wanted}", done == wanted == images, whole)

@@ -9,14 +9,18 @@ under the lock, and the same statement writes and returns them. Two UNIQUE const
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import psycopg
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from psycopg.types.numeric import Int8
 
 from labeling.models import Assignment, Item, Project, Skip
 from labeling.ordering import queue_fill, queue_reorder
@@ -39,49 +43,60 @@ __all__ = [
 ]
 
 State = Assignment.State
-WINDOW = 48  # candidates looked at per lease: enough to pass over neighbours and other people's locks
-WIDE_WINDOW = 2_000  # second look, when everything in the first window was taken at that moment
+WINDOW = 64  # index rows looked at: enough to pass over other people's locks and one's own votes
+WHOLE = 2_000_000_000  # second look, at everything, before saying that nothing is left
+CANDIDATES = 48  # of which so many are ranked by product and person
 MOST_LEASES = 24  # the grid page's largest sheet
 TRIES = 4
 RETURN_KEPT_FOR = timedelta(days=7)  # a returned image waits so long for its author before others get it
 
-# Sources of a candidate, in the order they are handed out: what the person already holds (a reloaded
-# page, a returned image), then the window of free slots. `nth` keeps two slots of one item and two
+# What the person already holds comes first (a reloaded page, a returned image). Free slots are looked for
+# at the top of the order and from the person's last vote downwards, a bounded number of index rows each:
+# somebody far ahead of the others must not wade through thousands of images of their own. `nth` keeps two
 # pictures of one product apart; the hash gives each person an order of their own among equals.
+# The correlated bool_or is there on purpose: as an anti-join the planner, told by old statistics that the
+# person has one row, reads all of their rows for each candidate.
 LEASE = """
 WITH held AS MATERIALIZED (
-  SELECT a.id, a.item_id, a.priority, a.lease_until
-  FROM labeling_assignment a
-  WHERE a.user_id = %(me)s AND a.state = 'leased' AND a.lease_until >= %(now)s
-), recent AS MATERIALIZED (
-  SELECT i.product_id FROM scoring_image i JOIN labeling_item t ON t.image_id = i.id
-  WHERE t.id IN (
-    SELECT item_id FROM held UNION ALL
-    (SELECT item_id FROM labeling_annotation WHERE rater_id = %(me)s ORDER BY id DESC LIMIT 1))
-), open AS MATERIALIZED (
-  SELECT a.id, a.item_id, a.priority
-  FROM labeling_assignment a
-  WHERE a.project_id = %(project)s AND a.state IN ('free', 'leased')
-    AND (a.state = 'free' OR a.lease_until < %(now)s)
-    AND NOT EXISTS (SELECT 1 FROM labeling_assignment m
-                    WHERE m.item_id = a.item_id AND m.user_id = %(me)s AND m.id <> a.id)
-    AND NOT EXISTS (SELECT 1 FROM labeling_skip s WHERE s.item_id = a.item_id AND s.user_id = %(me)s)
-  ORDER BY a.priority DESC, a.id
-  LIMIT %(window)s
-), candidates AS (
-  SELECT h.id, h.item_id, t.image_id, 0 AS source, 0 AS nth, h.priority, (t.returned_to_id = %(me)s) AS back
-  FROM held h JOIN labeling_item t ON t.id = h.item_id
-  WHERE t.project_id = %(project)s AND NOT h.id = ANY (%(holding)s)
+  SELECT a.id, a.item_id, a.priority, t.image_id, i.product_id, t.returned_to_id = %(me)s AS back
+  FROM labeling_assignment a JOIN labeling_item t ON t.id = a.item_id
+  JOIN scoring_image i ON i.id = t.image_id
+  WHERE a.user_id = %(me)s AND a.state = 'leased' AND a.lease_until >= %(now)s AND a.project_id = %(project)s
+), last AS MATERIALIZED (
+  SELECT a.priority, i.product_id
+  FROM (SELECT assignment_id FROM labeling_annotation WHERE rater_id = %(me)s ORDER BY id DESC LIMIT 1) v
+  JOIN labeling_assignment a ON a.id = v.assignment_id JOIN labeling_item t ON t.id = a.item_id
+  JOIN scoring_image i ON i.id = t.image_id
+), seen AS MATERIALIZED (
+  (SELECT id, item_id, priority, user_id, state, lease_until FROM labeling_assignment
+   WHERE project_id = %(project)s AND state IN ('free', 'leased')
+   ORDER BY priority DESC, id LIMIT {window})
   UNION ALL
-  SELECT o.id, o.item_id, t.image_id, 1,
-         row_number() OVER (PARTITION BY i.product_id ORDER BY o.priority DESC, o.id)
-           + (i.product_id IN (SELECT product_id FROM recent))::int, o.priority, NULL
-  FROM (SELECT DISTINCT ON (item_id) id, item_id, priority FROM open ORDER BY item_id, id) o
-  JOIN labeling_item t ON t.id = o.item_id JOIN scoring_image i ON i.id = t.image_id
+  (SELECT id, item_id, priority, user_id, state, lease_until FROM labeling_assignment
+   WHERE project_id = %(project)s AND state IN ('free', 'leased') AND priority <= (SELECT priority FROM last)
+   ORDER BY priority DESC, id LIMIT {window})
+), open AS MATERIALIZED (
+  SELECT DISTINCT ON (item_id) id, item_id, priority FROM seen
+  WHERE state = 'free' OR lease_until < %(now)s
+  ORDER BY item_id, (user_id = %(me)s) DESC NULLS LAST, id
+), top AS (
+  SELECT s.id, s.item_id, s.priority FROM open s
+  WHERE (SELECT bool_or(m.user_id = %(me)s AND m.id <> s.id)
+         FROM labeling_assignment m WHERE m.item_id = s.item_id) IS NOT TRUE
+    AND (SELECT bool_or(k.user_id = %(me)s) FROM labeling_skip k WHERE k.item_id = s.item_id) IS NOT TRUE
+  ORDER BY s.priority DESC, s.id LIMIT {candidates}
 ), ranked AS MATERIALIZED (
   SELECT id, image_id, row_number() OVER (
     ORDER BY source, back DESC NULLS LAST, nth, priority DESC, hashint8extended(item_id, %(me)s)) AS rank
-  FROM candidates
+  FROM (
+    SELECT id, item_id, image_id, priority, back, 0 AS source, 0 AS nth
+    FROM held WHERE NOT id = ANY (%(holding)s)
+    UNION ALL
+    SELECT o.id, o.item_id, t.image_id, o.priority, NULL, 1,
+           row_number() OVER (PARTITION BY i.product_id ORDER BY o.priority DESC, o.id)
+             + (i.product_id IN (SELECT product_id FROM held UNION ALL SELECT product_id FROM last))::int
+    FROM top o JOIN labeling_item t ON t.id = o.item_id JOIN scoring_image i ON i.id = t.image_id
+  ) found
 ), chosen AS (
   SELECT a.id, r.image_id, r.rank
   FROM labeling_assignment a JOIN ranked r ON r.id = a.id
@@ -96,8 +111,19 @@ SET state = 'leased', user_id = %(me)s, leased_at = %(now)s,
                        THEN GREATEST(a.lease_until, %(until)s) ELSE %(until)s END
 FROM chosen c
 WHERE a.id = c.id
-RETURNING a.*, c.image_id, c.rank
+RETURNING {columns}, c.image_id, c.rank
 """
+FIELDS = Assignment._meta.concrete_fields
+NAMES = [str(field.attname) for field in FIELDS]
+
+
+def _statement(window: int) -> str:
+    # Written out, not bound: a prepared statement is planned for the window it really reads.
+    columns = ", ".join(f"a.{field.column}" for field in FIELDS)
+    return LEASE.format(window=window, candidates=CANDIDATES, columns=columns)
+
+
+LEASE_NEAR, LEASE_ANY = _statement(WINDOW), _statement(WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +153,7 @@ def lease_next(
     if not 1 <= count <= MOST_LEASES:
         raise BadInputError(_("Ask for 1 to {most} images.").format(most=MOST_LEASES))
     require_labeler(user, project)
-    for window in (WINDOW, WIDE_WINDOW):
+    for window in (WINDOW, WHOLE):
         leased = _lease(user, project, count=count, holding=holding, window=window)
         if leased:
             return leased
@@ -138,24 +164,39 @@ def _lease(
     user: User, project: Project, *, count: int, holding: Collection[int], window: int
 ) -> list[Assignment]:
     now = timezone.now()
+    statement = LEASE_NEAR if window == WINDOW else LEASE_ANY
     values = {
-        "me": user.pk,
-        "project": project.pk,
+        "me": Int8(user.pk),
+        "project": Int8(project.pk),
         "now": now,
         "until": now + timedelta(minutes=project.lease_minutes),
-        "window": window,
         "count": count,
         "holding": list(holding),
     }
     for attempt in range(TRIES):
         try:
-            with transaction.atomic():
-                rows = list(Assignment.objects.raw(LEASE, values))
-            return sorted(rows, key=lambda row: row.rank)
+            with transaction.atomic() if connection.in_atomic_block else nullcontext():
+                return _lease_rows(statement, values)
         except IntegrityError:  # two tabs of one person took two slots of one image
             if attempt == TRIES - 1:
                 raise ConflictError(_("Too many requests at once; ask again.")) from None
     return []
+
+
+def _lease_rows(statement: str, values: dict[str, Any]) -> list[Assignment]:
+    """Run a lease statement as a prepared one: planning it costs more than running it."""
+    connection.ensure_connection()
+    server: Any = connection.connection
+    with connection.wrap_database_errors, psycopg.Cursor(server) as cursor:
+        server.prepare_threshold = 0  # Django's own cursors never prepare, whatever stands here
+        rows = cursor.execute(statement, values, prepare=True).fetchall()
+    return [_assignment_of(row) for row in sorted(rows, key=lambda row: int(row[-1]))]
+
+
+def _assignment_of(row: Sequence[Any]) -> Assignment:
+    assignment: Any = Assignment.from_db("default", NAMES, row[: len(NAMES)])
+    assignment.image_id = row[-2]
+    return assignment
 
 
 def lease_extend(*, user: User, assignment_ids: Collection[int]) -> datetime:
