@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage, default_storage
 
 from scoring.errors import NotThereError
@@ -27,6 +27,16 @@ def picture_bytes(image: Image) -> bytes:
 def thumbnail_bytes(image: Image) -> bytes:
     """The thumbnail (WEBP); NotThereError when the file is gone."""
     return _read(image.thumbnail_name)
+
+
+def picture_file(image: Image) -> File:
+    """The re-encoded picture, open for reading piece by piece; NotThereError when it is gone."""
+    return _open(image.stored_name)
+
+
+def thumbnail_file(image: Image) -> File:
+    """The thumbnail, open for reading; NotThereError when it is gone."""
+    return _open(image.thumbnail_name)
 
 
 def file_write(name: str, data: bytes) -> None:
@@ -66,9 +76,13 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _read(name: str) -> bytes:
+    with _open(name) as file:
+        return bytes(file.read())
+
+
+def _open(name: str) -> File:
     try:
-        with _storage().open(name, "rb") as file:
-            return bytes(file.read())
+        return _storage().open(name, "rb")
     except FileNotFoundError as error:
         raise NotThereError("The picture's file is missing from the storage.", code="file_missing") from error
 

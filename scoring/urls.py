@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from scoring.views import pictures
+
+urlpatterns: list[URLPattern] = [
+    path("images/<int:image_id>/picture", pictures.picture, name="picture"),
+    path("images/<int:image_id>/thumbnail", pictures.thumbnail, name="thumbnail"),
+]
