@@ -103,7 +103,7 @@ class Archive:
         """
         for position, info in enumerate(self._zip.infolist()):
             if _is_candidate(info):
-                yield ArchiveEntry(position, _shown_name(info), info.file_size)
+                yield ArchiveEntry(position, _name_of(info), info.file_size)
 
     def read(self, position: int, *, byte_cap: int = PICTURE_CAP) -> bytes:
         """Bytes of one file, inflated no further than it declared. Raises ArchiveRefused."""
@@ -212,7 +212,7 @@ def _is_candidate(info: zipfile.ZipInfo) -> bool:
     return not junk and path.suffix.lower() not in NESTED_SUFFIXES
 
 
-def _shown_name(info: zipfile.ZipInfo) -> str:
+def _name_of(info: zipfile.ZipInfo) -> str:
     """The name to show people: old Chinese archives read rightly, without characters that disguise."""
     name = info.filename
     if not info.flag_bits & _UTF8_NAME:
@@ -223,7 +223,12 @@ def _shown_name(info: zipfile.ZipInfo) -> str:
                 break
             except UnicodeDecodeError:
                 continue
-    return _UNSHOWABLE.sub("", name)[-255:] or "?"
+    return shown_name(name)[-255:]
+
+
+def shown_name(name: str) -> str:
+    """A name without characters that disguise, break lines or cannot be stored; never empty."""
+    return _UNSHOWABLE.sub("", name) or "?"
 
 
 def walk_folder(root: str | os.PathLike[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:

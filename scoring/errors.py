@@ -21,6 +21,13 @@ class BadInputError(StationError):
     code = "bad_input"
 
 
+class TooLargeError(StationError):
+    """More than the site takes at once; nothing was written."""
+
+    status = 413
+    code = "too_large"
+
+
 class NotAllowedError(StationError):
     """The person has not the role for this."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
+from scoring.errors import NotThereError
 from scoring.models import ImportJob, Serving, TrainingRun
 
 
@@ -16,9 +19,15 @@ def serving_lock() -> Serving:
 
 def import_job_lock(job_id: int) -> ImportJob:
     """One import job, locked."""
-    return ImportJob.objects.select_for_update().get(pk=job_id)
+    job = ImportJob.objects.select_for_update().filter(pk=job_id).first()
+    if job is None:
+        raise NotThereError(gettext("There is no such import."))
+    return job
 
 
 def training_run_lock(run_id: int) -> TrainingRun:
     """One training run, locked."""
-    return TrainingRun.objects.select_for_update(of=("self",)).get(pk=run_id)
+    run = TrainingRun.objects.select_for_update(of=("self",)).filter(pk=run_id).first()
+    if run is None:
+        raise NotThereError(gettext("There is no such training run."))
+    return run

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
+
+from django.utils.translation import gettext
 
 from scoring.archive import Archive, read_inside, walk_folder
-from scoring.errors import BadInputError
+from scoring.errors import BadInputError, NotThereError
 from scoring.fetch import fetch_picture
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import ImportRecord, parse_rows
-from scoring.storage import file_bytes, file_drop, file_write
+from scoring.spool import spool_name, upload_name
+from scoring.storage import file_bytes, file_drop, file_open, file_write
 
 Kind = ImportJob.Kind
 SAMPLE_COUNT = 120
@@ -28,11 +30,6 @@ class Source(Protocol):
     def read(self, row: ImportRow) -> bytes: ...
 
     def forget(self, row: ImportRow) -> None: ...
-
-
-def spool_name(job_id: int, position: int) -> str:
-    """Where bytes of an import wait until a worker takes them."""
-    return f"spool/{job_id}/{position}"
 
 
 def row_of(job: ImportJob, record: ImportRecord) -> ImportRow:
@@ -56,7 +53,7 @@ def row_of(job: ImportJob, record: ImportRecord) -> ImportRow:
 def source_of(job: ImportJob) -> Iterator[Source]:
     """The source of a job, open while it is read."""
     if job.kind == Kind.ARCHIVE:
-        with Archive(_stream(job)) as archive:
+        with _opened(job) as stream, Archive(stream) as archive:
             yield ArchiveSource(archive)
     elif job.kind == Kind.FOLDER:
         yield FolderSource(job.source)
@@ -111,13 +108,16 @@ class FolderSource:
     def records(self) -> Iterator[ImportRecord]:
         for position, (name, _) in enumerate(walk_folder(self.root), start=1):
             path = PurePosixPath(name)
+            is_text = name.isprintable()  # else the name is no UTF-8, or would break lines and tables
             yield ImportRecord(
                 position=position,
-                product_id=str(path.with_suffix(""))[-200:],
-                title=path.stem[:500],
-                category=path.parent.name[:200],
+                product_id=str(path.with_suffix(""))[-200:] if is_text else "",
+                title=path.stem[:500] if is_text else "",
+                category=path.parent.name[:200] if is_text else "",
                 seller="",
-                reference=name,
+                reference=name if is_text else upload_name(name),
+                code="" if is_text else "bad_name",
+                error=None if is_text else gettext("The name of the file cannot be kept; rename it."),
             )
 
     def read(self, row: ImportRow) -> bytes:
@@ -163,7 +163,8 @@ class TableSource:
     def records(self) -> Iterator[ImportRecord]:
         name = self.job.source.removeprefix("spool:")
         kind = "urls" if self.job.kind == Kind.URLS else TABLE_KINDS.get(Path(name).suffix.lower(), "csv")
-        return parse_rows(_stream(self.job), kind)
+        with _opened(self.job) as stream:
+            return parse_rows(stream, kind)
 
     def read(self, row: ImportRow) -> bytes:
         if row.reference.lower().startswith(("http://", "https://")):
@@ -178,8 +179,11 @@ class TableSource:
         """Nothing of a table's row is kept."""
 
 
-def _stream(job: ImportJob) -> io.BytesIO:
+def _opened(job: ImportJob) -> IO[bytes]:
     """The file the job was made from: sent by the browser, or on this machine."""
     if job.source.startswith("spool:"):
-        return io.BytesIO(file_bytes(spool_name(job.pk, 0)))
-    return io.BytesIO(Path(job.source).read_bytes())
+        return file_open(spool_name(job.pk, 0))
+    try:
+        return Path(job.source).open("rb")
+    except OSError as error:
+        raise NotThereError(gettext("There is no such file."), code="no_such_file") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from typing import IO, cast
 from uuid import uuid4
 
 from django.core.files.base import ContentFile, File
@@ -11,6 +13,8 @@ from django.core.files.storage import FileSystemStorage, Storage, default_storag
 
 from scoring.errors import NotThereError
 from scoring.models import Image
+
+CHUNK_BYTES = 256 * 1024
 
 
 def picture_write(image: Image, *, stored: bytes, thumbnail: bytes) -> None:
@@ -44,6 +48,31 @@ def file_write(name: str, data: bytes) -> None:
     _write(name, data)
 
 
+def file_take(name: str, stream: IO[bytes], *, byte_cap: int) -> int | None:
+    """Keep what a stream holds under ``name``, chunk by chunk, in place of what was there.
+
+    Returns its bytes; None, with nothing kept, where there are more than ``byte_cap``.
+    """
+    storage = _storage()
+    if isinstance(storage, FileSystemStorage):
+        return _take_whole(Path(storage.path(name)), stream, byte_cap)
+    with tempfile.TemporaryFile() as draft:
+        taken = _copy(stream, draft, byte_cap)
+        if taken is not None:
+            draft.seek(0)
+            storage.delete(name)
+            storage.save(name, File(draft))
+    return taken
+
+
+def file_open(name: str) -> IO[bytes]:
+    """A file kept by ``file_write`` or ``file_take``, open for reading; NotThereError when it is gone."""
+    try:
+        return cast(IO[bytes], _storage().open(name, "rb"))
+    except FileNotFoundError as error:
+        raise NotThereError("The file is missing from the storage.", code="file_missing") from error
+
+
 def file_bytes(name: str) -> bytes:
     """Content of a file kept by ``file_write``; NotThereError when it is gone."""
     return _read(name)
@@ -73,6 +102,31 @@ def _write_whole(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _take_whole(path: Path, stream: IO[bytes], byte_cap: int) -> int | None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    try:
+        with draft.open("wb") as file:
+            taken = _copy(stream, file, byte_cap)
+            file.flush()
+            os.fsync(file.fileno())
+        if taken is not None:
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return taken
+
+
+def _copy(stream: IO[bytes], out: IO[bytes], byte_cap: int) -> int | None:
+    taken = 0
+    while chunk := stream.read(CHUNK_BYTES):
+        taken += len(chunk)
+        if taken > byte_cap:
+            return None
+        out.write(chunk)
+    return taken
 
 
 def _read(name: str) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from scoring.errors import BadInputError, NotAllowedError
+from scoring.errors import BadInputError, NotAllowedError, NotThereError, TooLargeError
 from scoring.ingest import import_add, import_cancel, import_progress, import_resume, import_run, import_start
 from scoring.models import Image, ImportJob, ImportRow, ScoringJob
+from scoring.spool import upload_name
 from tests.conftest import Cast
 from tests.factories import jpeg_bytes
 
@@ -124,3 +126,83 @@ def test_files_of_a_second_request_join_the_same_import(cast: Cast) -> None:
     job.refresh_from_db()
     assert import_progress(job=job).done == 2
     assert job.state == ImportJob.State.DONE
+
+
+class Endless(io.RawIOBase):
+    """A stream of zeros that counts how much of it was read."""
+
+    def __init__(self, byte_count: int) -> None:
+        self.left, self.given, self.largest = byte_count, 0, 0
+
+    def read(self, size: int = -1) -> bytes:
+        taken = min(self.left, size if size >= 0 else self.left)
+        self.left -= taken
+        self.given += taken
+        self.largest = max(self.largest, taken)
+        return b"\0" * taken
+
+
+def test_a_picture_over_the_cap_is_refused_by_row_and_never_read_to_its_end(cast: Cast) -> None:
+    stream = Endless(100 * 2**20)
+    job = import_start(
+        kind="upload", created_by=cast.ada, uploads=[("big.jpg", stream), ("a.jpg", jpeg_bytes(1))]
+    )
+    assert stream.largest <= 2**20
+    assert stream.given < 26 * 2**20
+    import_run(job_id=job.pk)
+    row = ImportRow.objects.get(job=job, state="refused")
+    assert (row.reference, row.code) == ("big.jpg", "too_large")
+    assert Image.objects.count() == 1
+
+
+def test_a_table_over_the_cap_is_refused_and_leaves_no_job(cast: Cast) -> None:
+    with pytest.raises(TooLargeError):
+        import_start(kind="table", created_by=cast.ada, uploads=[("big.csv", Endless(257 * 2**20))])
+    assert not ImportJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.jpg", "a.jpg"),
+        ("a\x00b.jpg", "ab.jpg"),
+        ("gpj.\u202eexe", "gpj.exe"),
+        ("\ud800.jpg", "?.jpg"),
+        ("", "?"),
+        ("/", "?"),
+        ("x" * 5000 + ".jpg", "x" * 196 + ".jpg"),
+    ],
+)
+def test_the_name_of_an_upload_is_only_shown(cast: Cast, hostile: str, shown: str) -> None:
+    assert upload_name(hostile) == shown
+    job = import_start(kind="upload", created_by=cast.ada, label=hostile, uploads=[(hostile, jpeg_bytes(1))])
+    assert ImportRow.objects.get(job=job).reference == shown
+
+
+def test_a_file_whose_name_is_no_text_is_refused_and_the_rest_of_the_folder_comes_in(
+    tmp_path: Path, db: None
+) -> None:
+    (tmp_path / "b.jpg").write_bytes(jpeg_bytes(3))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.jpg")).write_bytes(jpeg_bytes(4))
+    job = import_start(kind="folder", created_by=None, path=str(tmp_path))
+    import_run(job_id=job.pk)
+    assert dict(ImportRow.objects.values_list("state", "code")) == {"done": "", "refused": "bad_name"}
+
+
+def test_an_import_stopped_while_its_rows_were_being_listed_loses_none_of_them(
+    tmp_path: Path, cast: Cast
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg_bytes(number))
+    job = import_start(kind="folder", created_by=None, path=str(tmp_path))
+    ImportRow.objects.create(job=job, position=1, reference="0.jpg")  # as far as a killed reader came
+    import_cancel(job_id=job.pk, by=cast.ada)
+    import_resume(job_id=job.pk, by=cast.ada)
+    import_run(job_id=job.pk)
+    assert Image.objects.count() == 3
+
+
+def test_an_import_that_is_not_there_says_so(cast: Cast) -> None:
+    with pytest.raises(NotThereError):
+        import_cancel(job_id=999, by=cast.ada)
