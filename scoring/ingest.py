@@ -7,7 +7,7 @@ The job is begun, added to, stopped and resumed here; its rows are worked on in
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -196,17 +196,24 @@ def imports_progress(*, jobs: Sequence[ImportJob]) -> dict[int, ImportProgress]:
             refused=Count("id", filter=Q(state=RowState.REFUSED)),
         )
     )
-    counts = {row.pop("job_id"): row for row in counted}
-    none = {"total": 0, "done": 0, "duplicate": 0, "refused": 0}
-    return {job.pk: _progress(job, counts.get(job.pk, none)) for job in jobs}
+    counts = {row["job_id"]: (row["total"], row["done"], row["duplicate"], row["refused"]) for row in counted}
+    return {job.pk: _progress(job, *counts.get(job.pk, (0, 0, 0, 0))) for job in jobs}
 
 
-def _progress(job: ImportJob, counts: Mapping[str, int]) -> ImportProgress:
-    ended = counts["done"] + counts["duplicate"] + counts["refused"]
-    pending = counts["total"] - ended
+def _progress(job: ImportJob, total: int, done: int, duplicate: int, refused: int) -> ImportProgress:
+    ended = done + duplicate + refused
+    pending = total - ended
     seconds = ((job.finished_at or timezone.now()) - job.created_at).total_seconds()
     rate = ended / seconds if seconds > 0 else 0.0
-    return ImportProgress(**counts, pending=pending, rate=rate, eta_s=pending / rate if rate > 0 else None)
+    return ImportProgress(
+        total=total,
+        done=done,
+        duplicate=duplicate,
+        refused=refused,
+        pending=pending,
+        rate=rate,
+        eta_s=pending / rate if rate > 0 else None,
+    )
 
 
 def ingest_sweep() -> dict[str, int]:

@@ -33,12 +33,12 @@ def thumbnail_bytes(image: Image) -> bytes:
     return _read(image.thumbnail_name)
 
 
-def picture_file(image: Image) -> File:
+def picture_file(image: Image) -> File[bytes]:
     """The re-encoded picture, open for reading piece by piece; NotThereError when it is gone."""
     return _open(image.stored_name)
 
 
-def thumbnail_file(image: Image) -> File:
+def thumbnail_file(image: Image) -> File[bytes]:
     """The thumbnail, open for reading; NotThereError when it is gone."""
     return _open(image.thumbnail_name)
 
@@ -67,10 +67,7 @@ def file_take(name: str, stream: IO[bytes], *, byte_cap: int) -> int | None:
 
 def file_open(name: str) -> IO[bytes]:
     """A file kept by ``file_write`` or ``file_take``, open for reading; NotThereError when it is gone."""
-    try:
-        return cast(IO[bytes], _storage().open(name, "rb"))
-    except FileNotFoundError as error:
-        raise NotThereError("The file is missing from the storage.", code="file_missing") from error
+    return cast("IO[bytes]", _open(name))
 
 
 def file_bytes(name: str) -> bytes:
@@ -134,11 +131,11 @@ def _read(name: str) -> bytes:
         return bytes(file.read())
 
 
-def _open(name: str) -> File:
+def _open(name: str) -> File[bytes]:
     try:
         return _storage().open(name, "rb")
     except FileNotFoundError as error:
-        raise NotThereError("The picture's file is missing from the storage.", code="file_missing") from error
+        raise NotThereError("The file is missing from the storage.", code="file_missing") from error
 
 
 def _storage() -> Storage:
