@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labeling.models import Item
+from django.utils.translation import gettext as _
+
+from labeling.models import Assignment, Item, Membership, Project
 from scoring.errors import NotThereError
 
 
@@ -17,8 +19,21 @@ def item_lock(item_id: int) -> Item:
     """One item with its project, the item locked."""
     item = Item.objects.select_for_update(of=("self",)).select_related("project").filter(pk=item_id).first()
     if item is None:
-        raise NotThereError("There is no such item.")
+        raise NotThereError(_("There is no such item."))
     return item
+
+
+def slot_lock(assignment_id: int) -> Assignment:
+    """One slot with its item and project, the item locked; what it says of the slot itself may be stale."""
+    slot = (
+        Assignment.objects.select_for_update(of=("item",))
+        .select_related("item__project")
+        .filter(pk=assignment_id)
+        .first()
+    )
+    if slot is None:
+        raise NotThereError(_("There is no such image for you."))
+    return slot
 
 
 def items_lock(item_ids: Iterable[int]) -> list[Item]:
@@ -29,3 +44,8 @@ def items_lock(item_ids: Iterable[int]) -> list[Item]:
         .filter(pk__in=list(item_ids))
         .order_by("pk")
     )
+
+
+def members_lock(project: Project) -> list[Membership]:
+    """Every membership of a project, locked in order of pk: who may do what is changed one at a time."""
+    return list(Membership.objects.select_for_update().filter(project=project).order_by("pk"))

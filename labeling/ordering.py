@@ -130,5 +130,14 @@ def _insert_slots(
     )
 
 
+def queues_renew() -> dict[str, int]:
+    """Newly scored images join every live project, then its queue is put in order."""
+    filled = reordered = 0
+    for project in Project.objects.filter(is_archived=False).order_by("pk"):
+        filled += queue_fill(project=project) if project.takes_new_images else 0
+        reordered += queue_reorder(project=project)
+    return {"filled": filled, "reordered": reordered}
+
+
 def queue_reorder(*, project: Project) -> int:
     return 0

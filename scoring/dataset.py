@@ -11,12 +11,13 @@ from typing import IO
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from scoring.access import require_reached
 from scoring.core import exports
 from scoring.core.exports import ExportRow
 from scoring.core.splits import split_of
-from scoring.errors import BadInputError
+from scoring.errors import BadInputError, ConflictError
 from scoring.events import event_note
 from scoring.models import DatasetRow, DatasetVersion
 
@@ -62,8 +63,13 @@ def dataset_store(
         return known
     try:
         return _store(name, rows, digest, split_seed, note, created_by)
-    except IntegrityError:  # a twin was first
-        return DatasetVersion.objects.get(digest=digest)
+    except IntegrityError as error:  # a twin was first, or the name is taken
+        twin = DatasetVersion.objects.filter(digest=digest).first()
+        if twin is None:
+            raise ConflictError(
+                _("There is a dataset version called {name} already.").format(name=name), code="name_taken"
+            ) from error
+        return twin
 
 
 @transaction.atomic

@@ -9,69 +9,43 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from scoring.access import require_reached
-from scoring.core.calibrate import conformal_factor
 from scoring.core.checkpoint import write_tensors
-from scoring.core.head import Head, fit_head, head_to_tensors
-from scoring.core.metrics import bootstrap, plcc, rmse, srcc
-from scoring.core.promotion import GateRules, Trial, Verdict, judge
-from scoring.core.splits import CALIBRATION, HOLDOUT, grouped_folds
-from scoring.core.types import Dimension, FloatArray, score_from_vote
+from scoring.core.head import head_to_tensors
+from scoring.core.promotion import GateRules, Verdict, judge
+from scoring.core.splits import HOLDOUT
 from scoring.errors import BadInputError, ConflictError
 from scoring.events import event_note
 from scoring.locks import training_run_lock
-from scoring.models import DatasetRow, DatasetVersion, ModelVersion, StoredFeatures, TrainingRun
+from scoring.models import DatasetVersion, ModelVersion, TrainingRun
 from scoring.promote import model_promote
 from scoring.registry import head_of, models_folder, serving
+from scoring.trial import evaluate, fit_on, load_labels, metrics_of, root_of
 from scoring.wake import wake
 
 TASK = "train.run"
 ATTEMPTS = 3
 FEWEST_ROWS = 10
-FEWEST_HOLDOUT = 30  # below this the trial is a cross-validation over all rows, and says so
-FEWEST_CALIBRATION = 30
-FOLDS = 5
+KINDS = (TrainingRun.Kind.FAST,)  # what people may ask for
 
 State = TrainingRun.State
-Array = npt.NDArray[np.float64]
 
 
 class StoppedError(Exception):
     """The run was cancelled or taken over; nothing more is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labelled rows in image order: ``vectors`` (N, F), ``targets`` (N,) 0-100, ``dimensions`` (N, 5)."""
-
-    vectors: FloatArray
-    targets: Array
-    weights: Array
-    dimensions: Array
-    groups: list[str]
-    categories: list[str]
-    splits: npt.NDArray[np.str_]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Candidate and champion on the same rows. ``provisional``: by cross-validation, not on a holdout."""
-
-    trial: Trial
-    provisional: bool
 
 
 def training_start(
@@ -82,14 +56,18 @@ def training_start(
     started_by: User | None,
     seed: int = 0,
     promote: bool = True,
+    origin: str = "",
 ) -> TrainingRun:
-    """Queue one retrain; another one waiting is a ConflictError that names it."""
+    """Queue one retrain; another one waiting is a ConflictError that names it.
+
+    ``origin`` says in a word whose rule or button asked for it, so that it can be found again.
+    """
     require_reached(started_by, "admin")
+    if kind not in KINDS:
+        raise BadInputError(_("There is no such kind of retrain."), code="unknown_kind")
     if dataset.row_count < FEWEST_ROWS:
-        raise BadInputError(
-            f"A retrain needs at least {FEWEST_ROWS} approved labels; this dataset has {dataset.row_count}.",
-            code="too_few_labels",
-        )
+        words = _("A retrain needs at least {fewest} finished labels; this dataset has {rows}.")
+        raise BadInputError(words.format(fewest=FEWEST_ROWS, rows=dataset.row_count), code="too_few_labels")
     try:
         with transaction.atomic():
             run = TrainingRun.objects.create(
@@ -98,7 +76,7 @@ def training_start(
                 dataset=dataset,
                 started_by=started_by,
                 seed=seed,
-                options={"promote": promote},
+                options={"promote": promote, "origin": origin},
                 enqueued_at=timezone.now(),
                 step="waiting",
             )
@@ -106,8 +84,9 @@ def training_start(
             wake(TASK, run.pk)
     except IntegrityError as error:
         waiting = TrainingRun.objects.filter(state=State.QUEUED).first()
+        words = _("A retrain is waiting already (run {run}).")
         raise ConflictError(
-            f"A retrain is waiting already (run {waiting.pk if waiting else '?'}).", code="already_queued"
+            words.format(run=waiting.pk if waiting else "?"), code="already_queued"
         ) from error
     return run
 
@@ -133,8 +112,6 @@ def training_execute(*, run_id: int) -> str:
         return "not ours"
     run = TrainingRun.objects.select_related("dataset").get(pk=run_id)
     try:
-        if run.kind == TrainingRun.Kind.DEEP:
-            raise BadInputError("Deep retraining is not part of this version yet.", code="not_yet")
         _fit_and_judge(run, token)
     except StoppedError:
         _end(run, token, state=State.CANCELLED)
@@ -165,10 +142,9 @@ def _fit_and_judge(run: TrainingRun, token: UUID) -> None:
     champion = serving().champion
     labels = load_labels(run.dataset, feature_version=champion.feature_version)
     if len(labels.targets) < FEWEST_ROWS:
-        raise BadInputError(
-            f"Only {len(labels.targets)} of the labelled images have features yet; score them first."
-        )
-    prior = head_of(_root(champion))
+        words = _("Only {rows} of the labelled images have features yet; score them first.")
+        raise BadInputError(words.format(rows=len(labels.targets)))
+    prior = head_of(root_of(champion))
     _beat(run, token, step="fitting", progress=0.2)
     fitted = fit_on(labels, labels.splits != HOLDOUT, prior)  # the holdout never teaches
     _beat(run, token, step="evaluating", progress=0.5)
@@ -176,126 +152,12 @@ def _fit_and_judge(run: TrainingRun, token: UUID) -> None:
     _beat(run, token, step="judging", progress=0.8)
     rng = np.random.default_rng(run.seed)
     verdict = judge(evaluation.trial, rules=GateRules(), rng=rng)
-    metrics = _metrics(evaluation, rng)
+    metrics = metrics_of(evaluation, rng)
     digest = write_tensors(
         models_folder(), head_to_tensors(fitted), {"run": run.pk, "dataset": run.dataset.digest}
     )
     _beat(run, token, step="registering", progress=0.95)
     _register(run, token, champion, digest, metrics, verdict, provisional=evaluation.provisional)
-
-
-def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
-    """Fit the residual over the prior on these rows, its interval recalibrated on rows held back."""
-    calibration = rows & (labels.splits == CALIBRATION)
-    head = fit_head(
-        vectors=labels.vectors[rows],
-        overall=labels.targets[rows],
-        dimensions=labels.dimensions[rows],
-        weights=labels.weights[rows],
-        prior=prior,
-        feature_version=prior.feature_version,
-    )
-    if int(calibration.sum()) < FEWEST_CALIBRATION:
-        return head
-    apart = fit_head(
-        vectors=labels.vectors[rows & ~calibration],
-        overall=labels.targets[rows & ~calibration],
-        weights=labels.weights[rows & ~calibration],
-        prior=prior,
-        feature_version=prior.feature_version,
-    )
-    output = apart.predict(labels.vectors[calibration])
-    factor = conformal_factor(output.overall, labels.targets[calibration], output.overall_std)
-    return replace(head, interval_factor=factor)
-
-
-def evaluate(labels: Labels, fitted: Head, prior: Head, champion: Head, *, seed: int) -> Evaluation:
-    """Both on the holdout; where that is too small, the candidate by grouped cross-validation over all."""
-    holdout = labels.splits == HOLDOUT
-    if int(holdout.sum()) >= FEWEST_HOLDOUT:
-        output = fitted.predict(labels.vectors[holdout])
-        guess, half = output.overall, fitted.interval_factor * output.overall_std
-        rows, provisional = holdout, False
-    else:
-        guess, half = _cross_validated(labels, prior, seed=seed)
-        rows, provisional = np.ones(len(holdout), dtype=bool), True
-    trial = Trial(
-        candidate=guess,
-        champion=champion.predict(labels.vectors[rows]).overall,
-        people=labels.targets[rows],
-        categories=[name for name, kept in zip(labels.categories, rows, strict=True) if kept],
-        half_widths=half,
-    )
-    return Evaluation(trial, provisional)
-
-
-def _cross_validated(labels: Labels, prior: Head, *, seed: int) -> tuple[Array, Array]:
-    """Out-of-fold predictions and interval half-widths, products kept together."""
-    folds = grouped_folds(labels.groups, folds=FOLDS, rng=np.random.default_rng(seed))
-    guess, half = np.zeros(len(folds)), np.zeros(len(folds))
-    for fold in range(FOLDS):
-        test = folds == fold
-        if test.any() and int((~test).sum()) >= 2:
-            head = fit_on(labels, ~test, prior)
-            output = head.predict(labels.vectors[test])
-            guess[test], half[test] = output.overall, head.interval_factor * output.overall_std
-    return guess, half
-
-
-def load_labels(dataset: DatasetVersion, *, feature_version: str) -> Labels:
-    """Rows of a dataset that have features of this version, in image order, in two queries."""
-    rows = list(DatasetRow.objects.filter(dataset=dataset).order_by("image_id"))
-    vectors = {
-        image_id: np.frombuffer(vector, dtype="<f4")
-        for image_id, vector in StoredFeatures.objects.filter(
-            version=feature_version, image_id__in=[row.image_id for row in rows]
-        ).values_list("image_id", "vector")
-    }
-    rows = [row for row in rows if row.image_id in vectors]
-    if not rows:
-        raise BadInputError("None of the labelled images has features yet; score them first.")
-    return Labels(
-        vectors=np.stack([vectors[row.image_id] for row in rows]),
-        targets=np.array([row.target_score for row in rows]),
-        weights=np.array([row.weight for row in rows]),
-        dimensions=np.array([_dimension_scores(row) for row in rows]),
-        groups=[row.group for row in rows],
-        categories=[row.category for row in rows],
-        splits=np.array([row.split for row in rows]),
-    )
-
-
-def _dimension_scores(row: DatasetRow) -> list[float]:
-    """Dimension MOS 1-5 of a row as scores 0-100, NaN where nobody voted."""
-    return [
-        score_from_vote(float(row.dimensions[d])) if d in row.dimensions else float("nan") for d in Dimension
-    ]
-
-
-def _root(model: ModelVersion) -> ModelVersion:
-    """The base model a champion descends from: every fast retrain corrects it, not each other."""
-    while model.kind == ModelVersion.Kind.FAST and model.parent is not None:
-        model = model.parent
-    return model
-
-
-def _metrics(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
-    trial = evaluation.trial
-    told: dict[str, Any] = {
-        "provisional": evaluation.provisional,
-        "rows": len(np.asarray(trial.people)),
-    }
-    for name, guess in (("candidate", trial.candidate), ("champion", trial.champion)):
-        told[name] = {
-            metric.__name__: {
-                key: round(value, 4)
-                for key, value in asdict(
-                    bootstrap(metric, guess, trial.people, rng=rng, resamples=400)
-                ).items()
-            }
-            for metric in (srcc, plcc, rmse)
-        }
-    return told
 
 
 @transaction.atomic
@@ -317,7 +179,7 @@ def _register(
         name=f"fast-{run.pk}",
         kind=ModelVersion.Kind.FAST,
         state=ModelVersion.State.CANDIDATE if verdict.promote else ModelVersion.State.REFUSED,
-        parent=_root(champion),
+        parent=root_of(champion),
         dataset=run.dataset,
         feature_version=champion.feature_version,
         weights_digest=digest,

@@ -1,0 +1,161 @@
+"""Station 8, train, its other half: what labels teach a head, and candidate against champion.
+
+Both are tried on rows neither has learned from: the frozen holdout, or, while that is small, the folds of
+a cross-validation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.calibrate import conformal_factor
+from scoring.core.head import Head, fit_head
+from scoring.core.metrics import bootstrap, plcc, rmse, srcc
+from scoring.core.promotion import Trial
+from scoring.core.splits import CALIBRATION, HOLDOUT, grouped_folds
+from scoring.core.types import Dimension, FloatArray
+from scoring.errors import BadInputError
+from scoring.models import DatasetRow, DatasetVersion, ModelVersion, StoredFeatures
+
+FEWEST_HOLDOUT = 30  # below this the trial is a cross-validation over all rows, and says so
+FEWEST_CALIBRATION = 30
+FOLDS = 5
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labelled rows in image order: ``vectors`` (N, F), ``targets`` (N,) 0-100, ``dimensions`` (N, 5)."""
+
+    vectors: FloatArray
+    targets: Array
+    weights: Array
+    dimensions: Array
+    groups: list[str]
+    categories: list[str]
+    splits: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Candidate and champion on the same rows. ``provisional``: by cross-validation, not on a holdout."""
+
+    trial: Trial
+    provisional: bool
+
+
+def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
+    """Fit the residual over the prior on these rows, its interval recalibrated on rows held back."""
+    calibration = rows & (labels.splits == CALIBRATION)
+    head = fit_head(
+        vectors=labels.vectors[rows],
+        overall=labels.targets[rows],
+        dimensions=labels.dimensions[rows],
+        weights=labels.weights[rows],
+        prior=prior,
+        feature_version=prior.feature_version,
+    )
+    if int(calibration.sum()) < FEWEST_CALIBRATION:
+        return head
+    apart = fit_head(
+        vectors=labels.vectors[rows & ~calibration],
+        overall=labels.targets[rows & ~calibration],
+        weights=labels.weights[rows & ~calibration],
+        prior=prior,
+        feature_version=prior.feature_version,
+    )
+    output = apart.predict(labels.vectors[calibration])
+    factor = conformal_factor(output.overall, labels.targets[calibration], output.overall_std)
+    return replace(head, interval_factor=factor)
+
+
+def evaluate(labels: Labels, fitted: Head, prior: Head, champion: Head, *, seed: int) -> Evaluation:
+    """Both on the holdout; where that is too small, the candidate by grouped cross-validation over all."""
+    holdout = labels.splits == HOLDOUT
+    if int(holdout.sum()) >= FEWEST_HOLDOUT:
+        output = fitted.predict(labels.vectors[holdout])
+        guess, half = output.overall, fitted.interval_factor * output.overall_std
+        rows, provisional = holdout, False
+    else:
+        guess, half = _cross_validated(labels, prior, seed=seed)
+        rows, provisional = np.ones(len(holdout), dtype=bool), True
+    trial = Trial(
+        candidate=guess,
+        champion=champion.predict(labels.vectors[rows]).overall,
+        people=labels.targets[rows],
+        categories=[name for name, kept in zip(labels.categories, rows, strict=True) if kept],
+        half_widths=half,
+    )
+    return Evaluation(trial, provisional)
+
+
+def _cross_validated(labels: Labels, prior: Head, *, seed: int) -> tuple[Array, Array]:
+    """Out-of-fold predictions and interval half-widths, products kept together."""
+    folds = grouped_folds(labels.groups, folds=FOLDS, rng=np.random.default_rng(seed))
+    guess, half = np.zeros(len(folds)), np.zeros(len(folds))
+    for fold in range(FOLDS):
+        test = folds == fold
+        if test.any() and int((~test).sum()) >= 2:
+            head = fit_on(labels, ~test, prior)
+            output = head.predict(labels.vectors[test])
+            guess[test], half[test] = output.overall, head.interval_factor * output.overall_std
+    return guess, half
+
+
+def load_labels(dataset: DatasetVersion, *, feature_version: str) -> Labels:
+    """Rows of a dataset that have features of this version, in image order, in two queries."""
+    rows = list(DatasetRow.objects.filter(dataset=dataset).order_by("image_id"))
+    vectors = {
+        image_id: np.frombuffer(vector, dtype="<f4")
+        for image_id, vector in StoredFeatures.objects.filter(
+            version=feature_version, image_id__in=[row.image_id for row in rows]
+        ).values_list("image_id", "vector")
+    }
+    rows = [row for row in rows if row.image_id in vectors]
+    if not rows:
+        raise BadInputError("None of the labelled images has features yet; score them first.")
+    return Labels(
+        vectors=np.stack([vectors[row.image_id] for row in rows]),
+        targets=np.array([row.target_score for row in rows]),
+        weights=np.array([row.weight for row in rows]),
+        dimensions=np.array([_dimension_scores(row) for row in rows]),
+        groups=[row.group for row in rows],
+        categories=[row.category for row in rows],
+        splits=np.array([row.split for row in rows]),
+    )
+
+
+def _dimension_scores(row: DatasetRow) -> list[float]:
+    """Dimension scores 0-100 of a row, NaN where nobody voted."""
+    return [float(row.dimensions.get(dimension, "nan")) for dimension in Dimension]
+
+
+def root_of(model: ModelVersion) -> ModelVersion:
+    """The base model a champion descends from: every fast retrain corrects it, not each other."""
+    while model.kind == ModelVersion.Kind.FAST and model.parent is not None:
+        model = model.parent
+    return model
+
+
+def metrics_of(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
+    trial = evaluation.trial
+    told: dict[str, Any] = {
+        "provisional": evaluation.provisional,
+        "rows": len(np.asarray(trial.people)),
+    }
+    for name, guess in (("candidate", trial.candidate), ("champion", trial.champion)):
+        told[name] = {
+            metric.__name__: {
+                key: round(value, 4)
+                for key, value in asdict(
+                    bootstrap(metric, guess, trial.people, rng=rng, resamples=400)
+                ).items()
+            }
+            for metric in (srcc, plcc, rmse)
+        }
+    return told
