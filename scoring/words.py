@@ -70,9 +70,8 @@ def cause_words(finding: Mapping[str, Any]) -> str:
     cause = str(finding.get("cause") or "")
     if not cause:
         return _("seen by the network")
-    number = f"{float(finding.get('value', 0.0)):.3g}"
-    unit = str(finding.get("unit") or "")
-    return f"{measure_words(cause)} {number}{(' ' + unit) if unit else ''}"
+    number = measure_number(cause, float(finding.get("value", 0.0)), str(finding.get("unit") or ""))
+    return f"{measure_words(cause)} {number}"
 
 
 def measure_words(code: str) -> str:
@@ -80,4 +79,76 @@ def measure_words(code: str) -> str:
     return str(MEASURE_WORDS.get(code, code.replace("_", " ")))
 
 
-MEASURE_WORDS: dict[str, Promise] = {}
+def measure_number(code: str, value: float, unit: str = "") -> str:
+    """A measure as people read it: shares as per cent, everything else in three digits with its unit."""
+    if code in PARTS:
+        return f"{value * 100:.3g} %"
+    number = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{number} {UNIT_WORDS.get(unit, unit)}".strip()
+
+
+# Measures that are parts of a whole 0-1.
+PARTS = frozenset(
+    {
+        "reblur_ratio",
+        "clipped_high_share",
+        "clipped_low_share",
+        "background_white_share",
+        "background_edge_share",
+        "background_is_plain",
+        "fill_share",
+        "box_share",
+        "centre_offset",
+        "least_margin",
+        "seam_share",
+        "text_share",
+        "foreground_confidence",
+    }
+)
+
+UNIT_WORDS: dict[str, Promise] = {
+    "levels": lazy("of 255"),
+    "of 100": lazy("of 100"),
+    "sides": lazy("sides"),
+    "pixels": lazy("pixels"),
+    "MP": lazy("megapixels"),
+}
+
+MEASURE_WORDS: dict[str, Promise] = {
+    "sharpness": lazy("Detail on the product"),
+    "edge_sharpness": lazy("Sharpness of edges"),
+    "reblur_ratio": lazy("Detail a slight blur removes"),
+    "fine_detail_ratio": lazy("Finest detail against the next"),
+    "blur_direction_ratio": lazy("Weakest against strongest direction of detail"),
+    "noise_sigma": lazy("Noise"),
+    "blockiness": lazy("Steps on the JPEG grid"),
+    "jpeg_quality": lazy("JPEG quality"),
+    "clipped_high_share": lazy("Burnt-out area"),
+    "clipped_low_share": lazy("Blocked-up area"),
+    "product_luma_p1": lazy("Darkest tones of the product"),
+    "product_luma_p50": lazy("Middle tones of the product"),
+    "product_luma_p99": lazy("Brightest tones of the product"),
+    "contrast": lazy("Contrast"),
+    "cast_chroma": lazy("Strength of the colour cast"),
+    "cast_warmth": lazy("Cast towards warm"),
+    "cast_green": lazy("Cast towards green"),
+    "background_luma": lazy("Brightness of the background"),
+    "background_std": lazy("Unevenness of the background"),
+    "background_white_share": lazy("White part of the background"),
+    "background_edge_share": lazy("Edges in the background"),
+    "background_is_plain": lazy("How plain the background is"),
+    "fill_share": lazy("Area of the product"),
+    "box_share": lazy("Area of the box around the product"),
+    "centre_offset": lazy("Distance from the centre"),
+    "least_margin": lazy("Narrowest margin"),
+    "touching_sides": lazy("Edges the product touches"),
+    "border_step": lazy("Step at a border"),
+    "seam_share": lazy("Seams"),
+    "text_share": lazy("Area of text"),
+    "saturation": lazy("Saturation"),
+    "colourfulness": lazy("Colourfulness"),
+    "shortest_side": lazy("Shortest side"),
+    "megapixels": lazy("Size"),
+    "aspect": lazy("Long against short side"),
+    "foreground_confidence": lazy("How surely the product was found"),
+}
