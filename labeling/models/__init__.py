@@ -2,7 +2,7 @@
 
 from labeling.models.annotation import Annotation
 from labeling.models.assignment import Assignment, Item, Skip
-from labeling.models.consensus import Consensus
+from labeling.models.consensus import Consensus, Panel, RaterProfile
 from labeling.models.project import Membership, Project
 from labeling.models.review import Flag, Review
 
@@ -13,7 +13,9 @@ __all__ = [
     "Flag",
     "Item",
     "Membership",
+    "Panel",
     "Project",
+    "RaterProfile",
     "Review",
     "Skip",
 ]

@@ -12,11 +12,12 @@ from labeling.models.assignment import Assignment, Item
 class Annotation(models.Model):
     """One vote of one person, or its correction or withdrawal. Rows are never changed.
 
-    A person's votes on an item form a chain: the first has no ``supersedes``, each later one points
-    at the one before. The constraints allow one first vote per assignment and one successor per
-    vote, so exactly one row, the last of the chain, counts; a last row that is ``withdrawn`` (undo)
-    counts as no vote. ``key`` is the client's idempotency key and ``body_digest`` the SHA-256 of
-    what it sent: the same key with another body is refused.
+    The votes of a slot form a chain: the first has no ``supersedes``, each later one points at the one
+    before. The constraints allow one first vote per assignment and one successor per vote, so exactly
+    one row, the last of the chain, counts; a last row that is ``withdrawn`` (undo, or returned by a
+    reviewer) counts as no vote, and whoever gets the slot next carries the chain on. ``key`` is the
+    client's idempotency key and ``body_digest`` the SHA-256 of what it sent: the same key with another
+    body is refused.
     """
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="annotations")

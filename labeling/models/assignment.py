@@ -14,6 +14,8 @@ class Item(models.Model):
 
     open -> settled (enough votes, nothing flagged) | flagged (a reviewer must look) -> approved |
     rejected; a returned item is open again. ``priority`` goes up for what is worth a human's time.
+    ``version`` counts every change of its votes, label and state: a page that shows an older one decides
+    nothing. ``is_due`` says that votes came in which the label does not know yet.
     """
 
     class State(models.TextChoices):
@@ -29,6 +31,7 @@ class Item(models.Model):
     priority = models.FloatField(default=0.0)
     is_holdout = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=0)
+    is_due = models.BooleanField(default=False, db_default=False)
     returned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -40,7 +43,10 @@ class Item(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "image"], name="a_project_holds_an_image_once")
         ]
-        indexes = [models.Index(fields=["project", "state"], name="items_by_state")]
+        indexes = [
+            models.Index(fields=["project", "state"], name="items_by_state"),
+            models.Index(fields=["id"], name="items_to_settle", condition=models.Q(is_due=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.project_id}/{self.image_id}"

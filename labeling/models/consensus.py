@@ -1,17 +1,20 @@
-"""Several votes become one label with an interval."""
+"""Several votes become one label with an interval, and what is known of those who vote."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models.assignment import Item
+from labeling.models.project import Project
 
 
 class Consensus(models.Model):
     """The label of an item: MOS on the ACR scale 1-5 with a 95 % interval, and votes by grade.
 
-    ``mos_score`` is the same on 0-100. ``histogram`` counts live votes 1-5.
+    ``mos_score`` is the same on 0-100. ``histogram`` counts live votes 1-5. ``dimensions`` are means on
+    the ACR scale, ``defects`` the probability 0-1 that the picture has it; what nobody judged is absent.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="consensus")
@@ -32,3 +35,52 @@ class Consensus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id}: {self.mos:.2f}"
+
+
+class Panel(models.Model):
+    """What the last solve over a project's votes says of its people together; grades are ACR 1-5.
+
+    ``prior_mos`` and ``prior_std`` are where labels usually lie, ``noise_std`` is how far one vote of an
+    average person lies from the label, ``agreement`` is Krippendorff's alpha (interval), null while it
+    cannot be told.
+    """
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="panel")
+    prior_mos = models.FloatField()
+    prior_std = models.FloatField()
+    noise_std = models.FloatField()
+    agreement = models.FloatField(null=True, blank=True)
+    vote_count = models.PositiveIntegerField()
+    last_vote_id = models.BigIntegerField()
+    solved_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("panel")
+        verbose_name_plural = _("panels")
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.vote_count} votes"
+
+
+class RaterProfile(models.Model):
+    """What the last solve says of one person: ``bias`` in grades (above 0 is generous), ``noise_std`` in
+    grades, and ``weight``, how much a vote counts beside that of an average person (1)."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rater_profiles")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rater_profiles"
+    )
+    bias = models.FloatField()
+    noise_std = models.FloatField()
+    weight = models.FloatField()
+    vote_count = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("rater profile")
+        verbose_name_plural = _("rater profiles")
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="a_person_has_one_profile_per_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.project_id}: {self.bias:+.2f}"
