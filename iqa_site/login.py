@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.http import HttpRequest, HttpResponse
@@ -29,6 +30,7 @@ def one_time_path(user: User) -> str:
     return reverse("login-by-token", args=[uid, one_time_tokens.make_token(user)])
 
 
+@login_not_required
 @never_cache
 @require_safe
 def login_by_token(request: HttpRequest, uid: str, token: str) -> HttpResponse:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from labeling.views import home
+
+urlpatterns: list[URLPattern] = [
+    path("", home.home, name="home"),
+    path("project/", home.project_choose, name="project-choose"),
+]

@@ -29,9 +29,14 @@ class Cast:
 
 @pytest.fixture(autouse=True)
 def _quick_house(settings: LazySettings, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Cheap password hashes, no lock-out between tests, pictures in a folder of their own."""
+    """Cheap password hashes, no lock-out between tests, pictures in a folder of their own.
+
+    Static files are named plainly: collecting them belongs to the start of a house, not to a test.
+    """
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AXES_ENABLED = False
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     settings.MEDIA_ROOT = tmp_path_factory.mktemp("media")
 
 

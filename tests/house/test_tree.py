@@ -49,7 +49,7 @@ def test_no_template_carries_script_style_or_handlers_inline() -> None:
 
 def test_colours_stand_only_in_the_tokens() -> None:
     colour = re.compile(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|\boklch\(")
-    for sheet in (ROOT / "static" / "css").glob("*.css"):
+    for sheet in (ROOT / "static" / "css").rglob("*.css"):
         if sheet.name != "tokens.css":
             assert not colour.findall(sheet.read_text(encoding="utf-8")), sheet.name
 

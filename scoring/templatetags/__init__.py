@@ -1,0 +1,1 @@
+"""Tags every template knows without loading them (settings.TEMPLATES, builtins)."""
