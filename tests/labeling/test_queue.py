@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
-from labeling.models import Assignment, Item, Membership
+from labeling.models import Assignment, Item, Membership, Skip
 from labeling.queue import (
     item_skip,
+    item_unskip,
     lease_extend,
     lease_next,
     lease_release,
@@ -17,6 +19,8 @@ from labeling.queue import (
     queue_counts,
     queue_fill,
     queue_sweep,
+    skips_forget,
+    why_nothing,
 )
 from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThereError
 from scoring.models import Image, Product
@@ -191,3 +195,48 @@ def test_counts_see_an_expired_lease_as_free(cast: Cast) -> None:
     expire(mine)
     assert queue_counts(project=cast.project).leased == 0
     assert left_for(user=cast.ben, project=cast.project) == 2
+
+
+def test_a_skip_taken_back_is_theirs_again_unless_somebody_else_has_it(cast: Cast) -> None:
+    item_make(cast.project, slots=1)
+    (mine,) = lease_next(user=cast.ann, project=cast.project)
+    item_skip(user=cast.ann, assignment_id=mine.pk)
+    again = item_unskip(user=cast.ann, assignment_id=mine.pk)
+    assert (again.pk, again.state, again.user_id) == (mine.pk, "leased", cast.ann.pk)
+    assert lease_next(user=cast.ann, project=cast.project)[0].pk == mine.pk
+    item_skip(user=cast.ann, assignment_id=mine.pk)
+    lease_next(user=cast.ben, project=cast.project)
+    with pytest.raises(ConflictError):
+        item_unskip(user=cast.ann, assignment_id=mine.pk)
+    assert Skip.objects.filter(user=cast.ann).exists()
+    assert Assignment.objects.get(pk=mine.pk).user_id == cast.ben.pk
+
+
+def test_a_heartbeat_says_which_leases_are_still_held(cast: Cast) -> None:
+    item_make(cast.project, slots=1)
+    item_make(cast.project, slots=1)
+    kept, lost = lease_next(user=cast.ann, project=cast.project, count=2)
+    expire(lost)
+    lease_next(user=cast.ben, project=cast.project, count=2)
+    extended = lease_extend(user=cast.ann, assignment_ids=[kept.pk, lost.pk, 999_999])
+    assert extended.held == {kept.pk}
+    assert Assignment.objects.get(pk=kept.pk).lease_until == extended.until
+    assert lease_extend(user=cast.ann, assignment_ids=[]).held == frozenset()
+
+
+def test_a_person_without_pictures_is_told_why(cast: Cast) -> None:
+    def why(user: User) -> tuple[str, int, int]:
+        nothing = why_nothing(user=user, project=cast.project)
+        return nothing.code, nothing.skipped, nothing.held
+
+    assert why(cast.ann) == ("no_pictures", 0, 0)
+    item_make(cast.project, slots=1)
+    (mine,) = lease_next(user=cast.ann, project=cast.project)
+    assert why(cast.ben) == ("with_others", 0, 1)
+    item_skip(user=cast.ann, assignment_id=mine.pk)
+    assert why(cast.ann) == ("yours_done", 1, 0)
+    assert skips_forget(user=cast.ann, project=cast.project) == 1
+    (mine,) = lease_next(user=cast.ann, project=cast.project)
+    Assignment.objects.filter(pk=mine.pk).update(state="submitted")
+    assert why(cast.ann) == ("all_done", 0, 0)
+    assert why(cast.ben) == ("all_done", 0, 0)
