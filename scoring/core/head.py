@@ -64,12 +64,13 @@ class Head:
         """Predict from vectors (N, F) of this head's feature version; scores clipped to 0-100."""
         if feature_version is not None and feature_version != self.feature_version:
             raise FeatureVersionError(f"head of {self.feature_version} was given {feature_version}")
-        features = self._standardised(vectors)
+        features = self.standardised(vectors)
         raw = np.clip(features @ self.coefficients.T + self.intercepts, 0.0, 100.0)
         epistemic = ((features @ self.covariance) * features).sum(axis=1)
         return HeadOutput(raw[:, 0], np.maximum(epistemic, 0.0), self.noise_var, raw[:, 1:])
 
-    def _standardised(self, vectors: FloatArray) -> Array:
+    def standardised(self, vectors: FloatArray) -> Array:
+        """Vectors (N, F) as the coefficients expect them; accidents of a picture are cut off."""
         table = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
         if table.shape[1] != len(self.mean):
             raise FeatureVersionError(f"{len(self.mean)} features expected, got {table.shape[1]}")
@@ -112,7 +113,7 @@ def fit_head(
     start = prior or _flat_head(table, target, feature_version)
     if start.feature_version != feature_version:
         raise FeatureVersionError(f"prior of {start.feature_version} offered for {feature_version}")
-    features = start._standardised(table.astype(np.float32))
+    features = start.standardised(table.astype(np.float32))
     share = _weights(weights, len(target))
     coefficients, intercepts = start.coefficients.copy(), start.intercepts.copy()
     fit = _fit(features, target - features @ coefficients[0] - intercepts[0], share)
