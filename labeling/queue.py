@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labeling.lease import (
     RETURN_KEPT_FOR,
@@ -42,6 +43,7 @@ __all__ = [
     "lease_withdraw",
     "leases_held",
     "left_for",
+    "nothing_words",
     "queue_counts",
     "queue_fill",
     "queue_reorder",
@@ -182,3 +184,20 @@ def why_nothing(*, user: User, project: Project) -> Nothing:
     if elsewhere["count"]:
         return Nothing("with_others", skipped=open_skipped, held=elsewhere["count"], until=elsewhere["first"])
     return Nothing("yours_done", skipped=open_skipped)
+
+
+def nothing_words(nothing: Nothing) -> str:
+    """What to tell the person, and what they can do."""
+    match nothing.code:
+        case "no_pictures":
+            return _("No pictures are in this project yet. An admin can bring some in.")
+        case "all_done":
+            return _("Every picture has the votes it needs. Well done, everybody.")
+        case "with_others":
+            return ngettext(
+                "The last picture is with somebody else; it comes back if they leave it.",
+                "The last {held} pictures are with other people; they come back if left.",
+                nothing.held,
+            ).format(held=nothing.held)
+        case _:
+            return _("You have seen every picture that still needs votes. Other people do the rest.")

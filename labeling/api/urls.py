@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from labeling.api import label, project, train
+
+urlpatterns: list[URLPattern] = [
+    path("label/next/", label.label_next, name="api-label-next"),
+    path("label/submit/", label.label_submit, name="api-label-submit"),
+    path("label/undo/", label.label_undo, name="api-label-undo"),
+    path("label/skip/", label.label_skip, name="api-label-skip"),
+    path("label/extend/", label.label_extend, name="api-label-extend"),
+    path("label/release/", label.label_release, name="api-label-release"),
+    path("projects/", project.projects, name="api-projects"),
+    path("projects/<int:pk>/votes/", project.project_votes, name="api-project-votes"),
+    path("training-runs/", train.training_runs, name="api-training-runs"),
+]

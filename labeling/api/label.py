@@ -1,0 +1,182 @@
+"""Stations 3 and 4 over the API: the next pictures, a vote, undo, skip, heartbeat, release.
+
+The Label page uses exactly these six addresses. Each write is safe twice: a vote and an undo carry a key
+of the client's, the others change nothing the second time. A vote may ask for the next pictures in the
+same breath, so that label after label costs one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.annotate import annotation_submit, annotation_withdraw, live_annotations
+from labeling.api import label_shapes as shapes
+from labeling.card import Card, cards_of
+from labeling.current import current_project
+from labeling.models import Annotation, Assignment, Project
+from labeling.permissions import projects_of
+from labeling.queue import (
+    item_skip,
+    item_unskip,
+    lease_extend,
+    lease_next,
+    lease_release,
+    nothing_words,
+    why_nothing,
+)
+from scoring.access import person_of
+from scoring.api.strict import body_of
+from scoring.errors import ConflictError, NotThereError, StationError
+
+TAG = ["label"]
+Said = Mapping[str, Any]
+
+
+@extend_schema(tags=TAG, summary="Lease pictures", request=shapes.NextInput, responses=shapes.NextShape)
+@api_view(["POST"])
+def label_next(request: Request) -> Response:
+    """Up to ``count`` pictures leased to you, best first. Those you hold already come first, unless named."""
+    return Response(_next(request, person_of(request), body_of(request, shapes.NextInput)))
+
+
+@extend_schema(tags=TAG, summary="Vote", request=shapes.SubmitInput, responses=shapes.SubmitShape)
+@api_view(["POST"])
+def label_submit(request: Request) -> Response:
+    """Store one vote, and lease the next pictures where ``next`` asks for them.
+
+    409 ``lease_lost``: somebody else has the picture. 409 ``already_voted``: ``live`` names your vote that
+    counts; send it as ``supersedes`` to correct it.
+    """
+    user, said = person_of(request), body_of(request, shapes.SubmitInput)
+    _require_same_person(user, said)
+    try:
+        vote = _submit(user, said)
+    except ConflictError as refusal:
+        if refusal.code != "already_voted":
+            raise
+        live = live_annotations().filter(assignment_id=said["assignment"], rater_id=user.pk).first()
+        told = {"code": refusal.code, "detail": str(refusal), "live": _vote_of(live) if live else None}
+        return Response(told, status=refusal.status)
+    return Response({"vote": _vote_of(vote), **_after(request, user, said)})
+
+
+@extend_schema(tags=TAG, summary="Take a vote back", request=shapes.UndoInput, responses=shapes.OneShape)
+@api_view(["POST"])
+def label_undo(request: Request) -> Response:
+    """Your vote no longer counts; its picture is leased to you again."""
+    user, said = person_of(request), body_of(request, shapes.UndoInput)
+    _require_same_person(user, said)
+    by = {"key": said["vote"]} if "vote" in said else {"pk": said["annotation"]}
+    vote = Annotation.objects.filter(rater_id=user.pk, **by).first()
+    if vote is None:
+        raise NotThereError(_("You gave no such vote."))
+    annotation_withdraw(user=user, annotation_id=vote.pk, key=said["key"])
+    return Response({"card": _card_again(user, vote.assignment_id)})
+
+
+@extend_schema(tags=TAG, summary="Skip a picture", request=shapes.SkipInput, responses=shapes.NextShape)
+@api_view(["POST"])
+def label_skip(request: Request) -> Response:
+    """You are not offered this picture again, others are. ``back`` takes it back and returns its card."""
+    user, said = person_of(request), body_of(request, shapes.SkipInput)
+    _require_same_person(user, said)
+    if said["back"]:
+        assignment = item_unskip(user=user, assignment_id=said["assignment"])
+        return Response({"cards": cards_of(assignments=[assignment], user=user), "nothing": None})
+    item_skip(user=user, assignment_id=said["assignment"])
+    return Response(_after(request, user, said))
+
+
+@extend_schema(tags=TAG, summary="Prolong leases", request=shapes.HoldInput, responses=shapes.ExtendedShape)
+@api_view(["POST"])
+def label_extend(request: Request) -> Response:
+    """The heartbeat of a page: says which pictures are still yours, and until when."""
+    said = body_of(request, shapes.HoldInput)
+    extended = lease_extend(user=person_of(request), assignment_ids=said["assignments"])
+    return Response({"held": sorted(extended.held), "until": extended.until})
+
+
+@extend_schema(tags=TAG, summary="Give leases back", request=shapes.HoldInput, responses=shapes.ReleasedShape)
+@api_view(["POST"])
+def label_release(request: Request) -> Response:
+    """For a page that closes. A form body will do, so that a beacon can carry it."""
+    said = body_of(request, shapes.HoldInput)
+    return Response({"released": lease_release(user=person_of(request), assignment_ids=said["assignments"])})
+
+
+def _submit(user: User, said: Said) -> Annotation:
+    return annotation_submit(
+        user=user,
+        assignment_id=said["assignment"],
+        key=said["key"],
+        rating=said["rating"],
+        accept=said["accept"],
+        dimensions=said["dimensions"],
+        defects=said["defects"],
+        is_flagged=said["is_flagged"],
+        note=said["note"],
+        duration_ms=said["duration_ms"],
+        supersedes_id=said["supersedes"],
+        score_id=said["score"],
+    )
+
+
+def _require_same_person(user: User, said: Said) -> None:
+    """Answers kept by a browser must not be sent in the name of whoever logged in there since."""
+    if said.get("rater", user.pk) != user.pk:
+        raise ConflictError(_("Somebody else is logged in here now."), code="other_person")
+
+
+def _after(request: Request, user: User, said: Said) -> dict[str, Any]:
+    """The next pictures; what keeps them away is told beside the answer, which is stored."""
+    if "next" not in said:
+        return {"cards": [], "nothing": None}
+    try:
+        return _next(request, user, said["next"])
+    except StationError as refusal:
+        nothing = {"code": refusal.code, "detail": str(refusal), "skipped": 0, "held": 0, "until": None}
+        return {"cards": [], "nothing": nothing}
+
+
+def _next(request: Request, user: User, asked: Said) -> dict[str, Any]:
+    project = _project(request, user, asked)
+    leased = lease_next(user=user, project=project, count=asked["count"], holding=asked["holding"])
+    if leased:
+        return {"cards": cards_of(assignments=leased, user=user), "nothing": None}
+    nothing = why_nothing(user=user, project=project)
+    return {"cards": [], "nothing": {**asdict(nothing), "detail": nothing_words(nothing)}}
+
+
+def _project(request: Request, user: User, asked: Said) -> Project:
+    if "project" not in asked:
+        return current_project(cast(HttpRequest, request))
+    project = projects_of(user).filter(pk=asked["project"]).first()
+    if project is None:
+        raise NotThereError(_("There is no such project for you."))
+    return project
+
+
+def _card_again(user: User, assignment_id: int) -> Card | None:
+    held = Assignment.objects.filter(pk=assignment_id, user_id=user.pk, state=Assignment.State.LEASED)
+    return next(iter(cards_of(assignments=list(held), user=user)), None)
+
+
+def _vote_of(vote: Annotation) -> dict[str, Any]:
+    return {
+        "id": vote.pk,
+        "key": vote.key,
+        "assignment": vote.assignment_id,
+        "rating": vote.rating,
+        "is_accepted": vote.is_accepted,
+        "is_withdrawn": vote.is_withdrawn,
+    }
