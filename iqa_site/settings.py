@@ -219,7 +219,11 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "vitrine",
-        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 2},
+        "OPTIONS": {
+            "serializer": "iqa_site.cache.JsonSerializer",
+            "socket_connect_timeout": 0.5,
+            "socket_timeout": 2,
+        },
     }
 }
 CELERY_BROKER_URL = REDIS_URL
@@ -258,18 +262,19 @@ CELERY_TASK_ROUTES = {
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "iqa_site.api_auth.KnoxTokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "iqa_site.api_schema.NamedByView",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "iqa_site.api_parsers.BoundedJSONParser",
         "rest_framework.parsers.MultiPartParser",
         "rest_framework.parsers.FormParser",
     ],
     "EXCEPTION_HANDLER": "iqa_site.api.refusals_as_json",
+    "NUM_PROXIES": 1 if HTTPS else 0,  # whose word about the client's address is taken
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
@@ -278,6 +283,21 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "iqa_site.api_schema.with_refusals",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ImportKindEnum": "scoring.models.ImportJob.Kind",
+        "ImportStateEnum": "scoring.models.ImportJob.State",
+        "ImportRowStateEnum": "scoring.models.ImportRow.State",
+        "ImportFromFilesEnum": "scoring.api.ingest.FROM_FILES",
+        "TrainingKindEnum": "scoring.models.TrainingRun.Kind",
+        "TrainingStateEnum": "scoring.models.TrainingRun.State",
+        "ModelKindEnum": "scoring.models.ModelVersion.Kind",
+        "ModelStateEnum": "scoring.models.ModelVersion.State",
+    },
 }
 
 # --- Vitrine ---------------------------------------------------------------------------------------

@@ -47,3 +47,10 @@ class ConflictError(StationError):
 
     status = 409
     code = "conflict"
+
+
+class NotReadyError(StationError):
+    """Not now: something that comes by itself is not there yet."""
+
+    status = 503
+    code = "not_ready"

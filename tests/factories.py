@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from labeling.models import Assignment, Item, Project
 from scoring import device
-from scoring.core.types import Dimension
+from scoring.core.types import Dimension, FloatArray
 from scoring.gate import admit
 from scoring.models import Image, ModelVersion, Product, Score, ScoringJob, StoredFeatures
 from scoring.registry import base_model_ensure
@@ -92,11 +92,13 @@ def score_make(
     )
 
 
-def features_make(image: Image, *, seed: int | None = None) -> StoredFeatures:
+def features_make(
+    image: Image, *, seed: int | None = None, vector: FloatArray | None = None
+) -> StoredFeatures:
     """Cached features of the base version, drawn at random, so that heads can be fitted without pictures."""
     rng = np.random.default_rng(image.pk if seed is None else seed)
-    width = len(device.base_head().mean)
-    vector = rng.normal(0, 0.3, width).astype("<f4")
+    if vector is None:
+        vector = rng.normal(0, 0.3, len(device.base_head().mean)).astype("<f4")
     return StoredFeatures.objects.create(
         image=image,
         version=device.feature_version(),

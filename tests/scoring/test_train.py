@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from scoring import device
 from scoring.dataset import FrozenRow, dataset_diff, dataset_store
 from scoring.errors import BadInputError, ConflictError, NotAllowedError
 from scoring.models import DatasetRow, DatasetVersion, Event, ModelVersion, Score, Serving, TrainingRun
@@ -23,30 +24,32 @@ pytestmark = pytest.mark.django_db
 
 
 def labelled_rows(count: int, *, shift: float = -25.0, noise: float = 3.0) -> list[FrozenRow]:
-    """Images whose people disagree with the base model by a constant and by a direction in feature space."""
+    """Images whose people disagree with the base model by a constant and by what a hidden trait says.
+
+    The features carry three hidden traits and little else, as real ones do, so that a fit can find them.
+    """
     base = base_model_ensure()
     rng = np.random.default_rng(5)
-    rows, vectors = [], []
+    traits = rng.normal(size=(count, 3))
+    spread = rng.normal(size=(3, len(device.base_head().mean))) * 0.3
+    table = (traits @ spread + rng.normal(0, 0.03, (count, spread.shape[1]))).astype("<f4")
     images = [image_make() for _ in range(count)]
-    for image in images:
-        vectors.append(np.frombuffer(features_make(image).vector, dtype="<f4"))
+    for image, vector in zip(images, table, strict=True):
+        features_make(image, vector=vector)
         score_make(image, model=base)
-    table = np.stack(vectors)
-    truth = head_of(base).predict(table).overall + shift + 30 * table[:, 0] + rng.normal(0, noise, count)
-    truth = np.clip(truth, 0, 100)
-    for image, target in zip(images, truth, strict=True):
-        rows.append(
-            FrozenRow(
-                image_id=image.pk,
-                group=f"{image.product_id}",
-                category="mugs",
-                target_score=float(target),
-                target_std=5.0,
-                weight=0.04,
-                vote_count=3,
-            )
+    truth = head_of(base).predict(table).overall + shift + 12 * traits[:, 0] + rng.normal(0, noise, count)
+    return [
+        FrozenRow(
+            image_id=image.pk,
+            group=f"mug {number}",  # not the product's number, which depends on the tests before
+            category="mugs",
+            target_score=float(target),
+            target_std=5.0,
+            weight=0.04,
+            vote_count=3,
         )
-    return rows
+        for number, (image, target) in enumerate(zip(images, np.clip(truth, 0, 100), strict=True))
+    ]
 
 
 def frozen(rows: list[FrozenRow], name: str = "v1") -> DatasetVersion:

@@ -1,0 +1,54 @@
+"""A score at once, for a picture nobody keeps: gate, encoder, the champion's head, answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from scoring import device
+from scoring.core.checkpoint import WeightsError
+from scoring.core.decode import PictureError
+from scoring.core.predict import predict_pictures
+from scoring.core.reencode import Refusal
+from scoring.core.types import ImageFeatures, Prediction
+from scoring.errors import BadInputError, NotReadyError
+from scoring.gate import AdmittedPicture, admit
+from scoring.models import ModelVersion
+from scoring.registry import encoder_of, head_of, serving
+
+
+@dataclass(frozen=True, slots=True)
+class InstantScore:
+    """What the champion says of a picture that came in just now."""
+
+    picture: AdmittedPicture
+    prediction: Prediction
+    model: ModelVersion
+
+
+def picture_score(*, data: bytes) -> InstantScore:
+    """Score one picture in this process; BadInputError says why there is no score."""
+    try:
+        picture = admit(data)
+    except Refusal as refusal:
+        raise BadInputError(refusal.reason, code=refusal.code) from refusal
+    model = serving().champion
+    features = _features(picture, model)
+    prediction = predict_pictures(head=head_of(model), features=[features])[0]
+    return InstantScore(picture, prediction, model)
+
+
+def _features(picture: AdmittedPicture, model: ModelVersion) -> ImageFeatures:
+    """Features by the champion's encoder. The first start of a house needs torch once, to export it."""
+    try:
+        found = device.extract_each(
+            [picture.stored], jpeg_qualities=[picture.jpeg_quality], weights=encoder_of(model)
+        )[0]
+    except (ImportError, WeightsError) as error:
+        raise NotReadyError(
+            _("The model is not ready here yet; a score worker makes it so in its first minute.")
+        ) from error
+    if isinstance(found, PictureError):
+        raise BadInputError(str(found), code="unreadable")
+    return found
