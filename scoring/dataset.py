@@ -6,11 +6,14 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
+from itertools import pairwise
 from typing import IO
 
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from scoring.access import require_reached
@@ -163,9 +166,15 @@ def export_rows(dataset: DatasetVersion) -> Iterator[ExportRow]:
 
 def split_counts(dataset: DatasetVersion) -> dict[str, int]:
     """Rows by split."""
-    counts = {"train": 0, "calibration": 0, "holdout": 0}
-    for split in DatasetRow.objects.filter(dataset=dataset).values_list("split", flat=True):
-        counts[split] += 1
+    return splits_of([dataset])[dataset.pk]
+
+
+def splits_of(datasets: Sequence[DatasetVersion]) -> dict[int, dict[str, int]]:
+    """Rows by split of several versions in one query, by id of the version."""
+    counts = {dataset.pk: dict.fromkeys(DatasetRow.Split.values, 0) for dataset in datasets}
+    rows = DatasetRow.objects.filter(dataset__in=datasets).order_by().values("dataset_id", "split")
+    for row in rows.annotate(rows=Count("id")):
+        counts[row["dataset_id"]][row["split"]] = row["rows"]
     return counts
 
 
@@ -191,6 +200,22 @@ def dataset_diff(*, old: DatasetVersion, new: DatasetVersion) -> DatasetDiff:
         changed=changed,
         kept=len(shared) - changed,
     )
+
+
+def diffs_of(datasets: Sequence[DatasetVersion]) -> dict[int, DatasetDiff]:
+    """What changed from each version to the one after it, in a list newest first, by id of the newer.
+
+    Versions never change, so a difference is worked out once and kept in the cache.
+    """
+    found = {}
+    for new, old in pairwise(datasets):
+        key = f"dataset-diff:{old.digest[:32]}:{new.digest[:32]}"
+        diff = cache.get(key)
+        if not isinstance(diff, list):
+            diff = list(astuple(dataset_diff(old=old, new=new)))
+            cache.set(key, diff, timeout=None)
+        found[new.pk] = DatasetDiff(*diff)
+    return found
 
 
 def csv_lines(dataset: DatasetVersion) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from scoring.access import require_reached
+from scoring.core.checkpoint import WeightsError
 from scoring.errors import ConflictError
 from scoring.events import event_note
 from scoring.locks import serving_lock
@@ -25,7 +27,7 @@ def model_promote(*, model: ModelVersion, by: User | None) -> Serving:
     row = serving_lock()
     if row.champion_id == model.pk:
         return row
-    head_of(model)  # weights that cannot be read must not serve
+    _require_readable(model)
     _switch(row, to=model, by=by, verb="promote.promote")
     rescore_begin(model=model)
     rescore_settle()
@@ -41,13 +43,23 @@ def model_roll_back(*, by: User | None) -> Serving:
     require_reached(by, "admin")
     row = serving_lock()
     if row.previous is None:
-        raise ConflictError("There is no earlier model to roll back to.", code="no_previous")
+        raise ConflictError(_("There is no earlier model to roll back to."), code="no_previous")
     model = row.previous
+    _require_readable(model)
     rescore_fill(model=model, limit=FILL_AT_ONCE)
     _switch(row, to=model, by=by, verb="promote.roll_back")
     Serving.objects.filter(pk=row.pk).update(displayed=model)
     rescore_begin(model=model)
     return row
+
+
+def _require_readable(model: ModelVersion) -> None:
+    """Weights that cannot be read must not serve."""
+    try:
+        head_of(model)
+    except WeightsError as error:
+        words = _("The weights of {name} cannot be read any more.")
+        raise ConflictError(words.format(name=model.name), code="weights_missing") from error
 
 
 def _switch(row: Serving, *, to: ModelVersion, by: User | None, verb: str) -> None:

@@ -1,0 +1,94 @@
+"""What the gate said, in the reader's language: every check as a sentence with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from scoring.core.promotion import Check
+
+CHECK_WORDS: dict[str, Promise] = {
+    Check.ENOUGH_LABELS: lazy("Enough labels"),
+    Check.RANKING: lazy("Ranks like people do"),
+    Check.ERROR: lazy("Error in points"),
+    Check.CATEGORIES: lazy("No category suffers"),
+    Check.CALIBRATION: lazy("Intervals are honest"),
+    Check.SPEED: lazy("Fast enough"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check of a verdict in words."""
+
+    passed: bool
+    name: str
+    text: str
+
+
+def verdict_lines(verdict: Mapping[str, Any]) -> list[Line]:
+    """The checks of a stored verdict, in the order the gate made them."""
+    return [
+        Line(bool(reason["passed"]), check_words(reason), reason_words(reason))
+        for reason in verdict.get("reasons", [])
+    ]
+
+
+def check_words(reason: Mapping[str, Any]) -> str:
+    """The name of a check; one of a category names it."""
+    name = str(CHECK_WORDS.get(reason["check"], reason["check"]))
+    return f"{name}: {reason['detail']}" if reason.get("detail") else name
+
+
+def reason_words(reason: Mapping[str, Any]) -> str:
+    """What was measured, its interval, and the bar it was held to."""
+    value, low, high, bar = (float(reason[key]) for key in ("value", "low", "high", "bar"))
+    span = (value, low, high)
+    match reason["check"]:
+        case Check.ENOUGH_LABELS:
+            return _("{n} labelled pictures to judge by; at least {bar} are needed.").format(
+                n=_number(value, 0), bar=_number(bar, 0)
+            )
+        case Check.RANKING:
+            return _(
+                "SRCC {change} against the champion (95 % interval {low} to {high}); "
+                "a loss of more than {bar} is refused."
+            ).format(**_signed_span(span, 3), bar=_number(-bar, 2))
+        case Check.ERROR | Check.CATEGORIES:
+            return _(
+                "RMSE {change} points against the champion (95 % interval {low} to {high}); "
+                "more than {bar} worse is refused."
+            ).format(**_signed_span(span, 2), bar=_number(bar, 1))
+        case Check.CALIBRATION:
+            return _(
+                "{share} of people's scores lie inside the 90 % intervals (95 % interval {low} to {high}); "
+                "at least {bar} must."
+            ).format(share=_percent(value), low=_percent(low), high=_percent(high), bar=_percent(bar))
+        case Check.SPEED:
+            return _("Takes {ratio} times as long as the champion; at most {bar} times is allowed.").format(
+                ratio=_number(value, 2), bar=_number(bar, 1)
+            )
+    return _("Measured {value}, held to {bar}.").format(value=_number(value, 3), bar=_number(bar, 3))
+
+
+def _number(value: float, decimals: int) -> str:
+    return str(number_format(value, decimal_pos=decimals, use_l10n=True))
+
+
+def _signed(value: float, decimals: int) -> str:
+    return ("+" if value >= 0 else "−") + _number(abs(value), decimals)
+
+
+def _signed_span(span: tuple[float, float, float], decimals: int) -> dict[str, str]:
+    change, low, high = (_signed(value, decimals) for value in span)
+    return {"change": change, "low": low, "high": high}
+
+
+def _percent(share: float) -> str:
+    return f"{_number(100 * share, 0)} %"

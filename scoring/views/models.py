@@ -1,0 +1,136 @@
+"""Models: who serves, who wants to, and why or why not; promote and roll back by one press each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from scoring.dataset import split_counts
+from scoring.duel import Duel, champion_when, duel_now
+from scoring.errors import ConflictError, NotThereError
+from scoring.models import DatasetRow, Event, ModelVersion, Serving
+from scoring.promote import model_promote, model_roll_back
+from scoring.registry import serving
+from scoring.train import latest_runs
+from scoring.verdicts import verdict_lines
+from scoring.views.asked import asks_for
+from scoring.views.doors import admins_only, person_of
+from scoring.views.runs import active_run, live_of, rescore_of
+from scoring.views.whiskers import panels_of
+
+State = ModelVersion.State
+MODELS_A_PAGE = 12
+RUNS_SHOWN = 6
+CATEGORIES_SHOWN = 12
+
+
+def models_page(request: HttpRequest, *, teaching: Any) -> HttpResponse:
+    """The page for an admin. ``teaching`` tells what a retrain would learn from: ``ready``, ``fresh``,
+    ``fewest``, ``missing`` labels; the people's room knows."""
+    row = serving()
+    run = active_run()
+    context = {
+        "serving": row,
+        "run": run,
+        "live": live_of(run) if run else None,
+        "rescore": rescore_of(row),
+        "teaching": teaching,
+        "mark": _mark(row),
+    }
+    if asks_for(request, "models-live"):
+        response = render(request, "scoring/models.html#live", context)
+        if request.GET.get("mark") != context["mark"]:
+            response["HX-Trigger"] = "models-changed"
+        return response
+    part = "#body" if asks_for(request, "models-body") else ""
+    return render(request, f"scoring/models.html{part}", context | _body(request, row))
+
+
+def _body(request: HttpRequest, row: Serving) -> dict[str, Any]:
+    registry = ModelVersion.objects.select_related("dataset", "run")
+    found = Paginator(registry, MODELS_A_PAGE).get_page(request.GET.get("page"))
+    duel = duel_now(serving=row)
+    return {
+        "duel": duel,
+        "panels": panels_of(duel) if duel else [],
+        "verdict": verdict_lines(duel.tested.verdict) if duel else [],
+        "page": found,
+        "runs": latest_runs(RUNS_SHOWN),
+    }
+
+
+def _mark(row: Serving) -> str:
+    """Changes whenever the rest of the page is out of date: another champion, another model, another run."""
+    newest = ModelVersion.objects.values_list("pk", flat=True).first()
+    run = next(iter(latest_runs(1)), None)
+    told = (row.champion_id, row.displayed_id, newest, run.pk if run else 0, run.state if run else "")
+    return "-".join(map(str, told))
+
+
+@require_safe
+@admins_only
+def card(request: HttpRequest, model_id: int) -> HttpResponse:
+    """What one model learned from, how it was tried, and what it cannot do."""
+    model = (
+        ModelVersion.objects.select_related("dataset", "parent", "run__started_by")
+        .filter(pk=model_id)
+        .first()
+    )
+    if model is None:
+        raise NotThereError(_("There is no such model."))
+    duel = Duel(tested=model, against=champion_when(model)) if model.metrics else None
+    context = {
+        "model": model,
+        "duel": duel,
+        "panels": panels_of(duel) if duel else [],
+        "verdict": verdict_lines(model.verdict),
+        "splits": split_counts(model.dataset) if model.dataset else {},
+        "categories": _categories(model),
+        "history": Event.objects.filter(target="modelversion", target_id=model.pk).select_related("actor"),
+        "serving": serving(),
+        "nav_current": "models",
+    }
+    return render(request, "scoring/model.html", context)
+
+
+def _categories(model: ModelVersion) -> list[tuple[str, int]]:
+    """Labelled pictures by category, the largest first, the small ones together."""
+    if model.dataset is None:
+        return []
+    rows = DatasetRow.objects.filter(dataset=model.dataset).values_list("category", flat=True)
+    counted = Counter(name or _("no category") for name in rows).most_common()
+    rest = sum(count for _name, count in counted[CATEGORIES_SHOWN:])
+    return counted[:CATEGORIES_SHOWN] + ([(_("others"), rest)] if rest else [])
+
+
+@require_POST
+@admins_only
+def promote(request: HttpRequest, model_id: int) -> HttpResponse:
+    """Let a candidate that passed the gate serve."""
+    model = ModelVersion.objects.filter(pk=model_id).first()
+    if model is None:
+        raise NotThereError(_("There is no such model."))
+    if model.state != State.CANDIDATE:
+        raise ConflictError(
+            _("Only a candidate that passed the gate can be promoted."), code="not_a_candidate"
+        )
+    model_promote(model=model, by=person_of(request))
+    messages.success(request, _("{name} is the champion now.").format(name=model.name))
+    return HttpResponseRedirect(reverse("models"))
+
+
+@require_POST
+@admins_only
+def roll_back(request: HttpRequest) -> HttpResponse:
+    """Back to the model before."""
+    row = model_roll_back(by=person_of(request))
+    messages.success(request, _("Rolled back: {name} serves again.").format(name=row.champion.name))
+    return HttpResponseRedirect(reverse("models"))
