@@ -40,15 +40,19 @@ class Consensus(models.Model):
 class Panel(models.Model):
     """What the last solve over a project's votes says of its people together; grades are ACR 1-5.
 
-    ``prior_mos`` and ``prior_std`` are where labels usually lie, ``noise_std`` is how far one vote of an
-    average person lies from the label, ``agreement`` is Krippendorff's alpha (interval), null while it
-    cannot be told.
+    ``prior_mos`` and ``prior_std`` are where labels usually lie; ``noise_std`` is how far one vote of an
+    average person lies from the label, ``bias_std`` how people differ, ``shift_std`` how far all of them
+    may be off, being few. ``defect_rate`` (0-1) is how often a defect somebody spoke of is there;
+    ``agreement`` is Krippendorff's alpha (interval), null while it cannot be told.
     """
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="panel")
     prior_mos = models.FloatField()
     prior_std = models.FloatField()
     noise_std = models.FloatField()
+    bias_std = models.FloatField(default=0.35)
+    shift_std = models.FloatField(default=0.0)
+    defect_rate = models.FloatField(default=0.5)
     agreement = models.FloatField(null=True, blank=True)
     vote_count = models.PositiveIntegerField()
     last_vote_id = models.BigIntegerField()
@@ -63,16 +67,25 @@ class Panel(models.Model):
 
 
 class RaterProfile(models.Model):
-    """What the last solve says of one person: ``bias`` in grades (above 0 is generous), ``noise_std`` in
-    grades, and ``weight``, how much a vote counts beside that of an average person (1)."""
+    """What the last solve says of one person.
+
+    ``bias`` in grades (above 0 is generous) and ``bias_std``, how well it is known; ``gain`` 1 follows the
+    pictures, 0 does not look at them; ``noise_std`` in grades, lower is more consistent; ``weight`` is how
+    much a vote counts beside that of an average person (1). ``hit_rate`` and ``false_alarm_rate`` (0-1):
+    how often the person names a defect that is there, and one that is not.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rater_profiles")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rater_profiles"
     )
     bias = models.FloatField()
+    bias_std = models.FloatField(default=0.35)
+    gain = models.FloatField(default=1.0)
     noise_std = models.FloatField()
     weight = models.FloatField()
+    hit_rate = models.FloatField(default=0.8)
+    false_alarm_rate = models.FloatField(default=0.2)
     vote_count = models.PositiveIntegerField()
 
     class Meta:

@@ -1,0 +1,95 @@
+"""From what is worth asking to one number per item: higher is handed out first.
+
+Three layers that never overlap: items somebody has begun (a label half made is worth little), the batch
+that active learning chose with random pictures among it, and the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+BEGUN = 3.0
+BATCH_TOP, BATCH_FLOOR = 2.0, 1.0
+DIGITS = 3  # of the rest: a priority that hardly moved is not written again
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """N open items. ``stds`` of the model's prediction in score points; ``draws`` 0-1, each item's own and
+    always the same; ``is_begun``: somebody voted already; ``at_random``: pictures the model is judged and
+    calibrated on, which must not come in an order the model likes."""
+
+    stds: Array
+    draws: Array
+    is_begun: Mask
+    at_random: Mask
+
+    def __len__(self) -> int:
+        return len(self.stds)
+
+
+def draws_of(item_ids: Sequence[int]) -> Array:
+    """A number 0-1 for each id, evenly spread and the same for ever (the splitmix64 mixer, Steele 2014)."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(item_ids, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53, dtype=np.float64)
+
+
+def priorities_by_draw(waiting: Waiting) -> Array:
+    """Everything in random order, what is begun first."""
+    return np.where(waiting.is_begun, BEGUN, np.round(waiting.draws, 6))
+
+
+def priorities(waiting: Waiting, *, chosen: Indices, drawn: Indices, random_share: float) -> Array:
+    """Begun items, then the ``chosen`` rows with ``random_share`` of ``drawn`` ones among them, then the rest.
+
+    The rest goes by uncertainty; pictures that must come at random lie evenly among it.
+    """
+    out = _rest(waiting)
+    order = interleave(chosen, drawn, share=random_share)
+    step = (BATCH_TOP - BATCH_FLOOR) / (len(order) + 1)
+    out[order] = BATCH_TOP - step * np.arange(len(order))
+    out[waiting.is_begun] = BEGUN
+    return out
+
+
+def set_apart_rows(waiting: Waiting) -> Indices:
+    """Rows the model is judged and calibrated on, not begun, by their draws."""
+    order = np.argsort(waiting.draws, kind="stable")
+    return np.asarray(order[(waiting.at_random & ~waiting.is_begun)[order]], dtype=np.int64)
+
+
+def random_rows(waiting: Waiting, *, chosen: Indices) -> Indices:
+    """Rows that are neither begun nor chosen by their draws, those set apart before any other."""
+    left = ~waiting.is_begun
+    left[chosen] = False
+    order = np.lexsort((waiting.draws, ~waiting.at_random))
+    return np.asarray(order[left[order]], dtype=np.int64)
+
+
+def interleave(chosen: Indices, drawn: Indices, *, share: float) -> Indices:
+    """Both in their own order, ``share`` of any stretch from ``drawn`` while it lasts."""
+    wanted = min(len(drawn), round(len(chosen) * share / (1.0 - share))) if len(chosen) else 0
+    places = np.concatenate([np.arange(len(chosen)) + 0.5, (np.arange(wanted) + 0.5) * (1.0 - share) / share])
+    order = np.argsort(places, kind="stable")
+    return np.asarray(np.concatenate([chosen, drawn[:wanted]])[order], dtype=np.int64)
+
+
+def _rest(waiting: Waiting) -> Array:
+    """Below the batch: by uncertainty; each random one at the place its draw has in that order."""
+    out = np.round(np.clip(waiting.stds / 100.0, 0.0, BATCH_FLOOR - 10.0**-DIGITS), DIGITS)
+    model_likes = out[~waiting.at_random]
+    if len(model_likes) and waiting.at_random.any():
+        out[waiting.at_random] = np.round(np.quantile(model_likes, waiting.draws[waiting.at_random]), DIGITS)
+    return np.asarray(out, dtype=np.float64)
