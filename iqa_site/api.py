@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from iqa_site.api_parsers import TooLong
 from scoring.errors import StationError
 
 
@@ -16,6 +17,8 @@ def refusals_as_json(exc: Exception, context: dict[str, Any]) -> Response | None
     """The answer to a refusal of a station or of the framework; a fault of ours (None) stays a 500."""
     if isinstance(exc, StationError):
         return Response({"code": exc.code, "detail": str(exc)}, status=exc.status)
+    if isinstance(exc, RequestDataTooBig):
+        exc = TooLong()
     if isinstance(exc, SuspiciousOperation):  # too many files or fields, a host that is not ours
         return Response({"code": "bad_request", "detail": str(exc)}, status=400)
     answer = exception_handler(exc, context)

@@ -43,7 +43,7 @@ VOTE_COLUMNS = (
 BATCH = 2000
 
 
-class ProjectShape(serializers.Serializer[Project]):
+class ProjectShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     role = serializers.SerializerMethodField(help_text="Yours.")

@@ -28,7 +28,7 @@ TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 ENDINGS = {"csv": "csv", "jsonl": "jsonl"}
 
 
-class DatasetShape(serializers.Serializer[DatasetVersion]):
+class DatasetShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     digest = serializers.CharField(help_text="SHA-256 of the rows: the same content, the same digest.")

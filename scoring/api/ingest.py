@@ -42,10 +42,10 @@ class RowInput(Strict):
     image = serializers.CharField(
         allow_blank=True, max_length=ADDRESS_CHARS * 2, help_text="Public address of the picture."
     )
-    product_id = serializers.CharField(required=False, allow_blank=True, default="")
-    title = serializers.CharField(required=False, allow_blank=True, default="")
-    category = serializers.CharField(required=False, allow_blank=True, default="")
-    seller = serializers.CharField(required=False, allow_blank=True, default="")
+    product_id = serializers.CharField(allow_blank=True, default="")
+    title = serializers.CharField(allow_blank=True, default="")
+    category = serializers.CharField(allow_blank=True, default="")
+    seller = serializers.CharField(allow_blank=True, default="")
 
 
 class RowsInput(Strict):
@@ -57,7 +57,7 @@ class RowsInput(Strict):
         required=False,
         help_text="Public addresses of pictures, when nothing else is known of them.",
     )
-    label = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+    label = serializers.CharField(allow_blank=True, max_length=255, default="")  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [name for name in ("rows", "urls") if attrs.get(name)]
@@ -73,7 +73,7 @@ class FilesInput(Strict):
 
     files = serializers.ListField(child=serializers.FileField(allow_empty_file=True), min_length=1)
     kind = serializers.ChoiceField(choices=FROM_FILES, default=str(Kind.UPLOAD))
-    label = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
+    label = serializers.CharField(allow_blank=True, max_length=255, default="")  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["kind"] != Kind.UPLOAD and len(attrs["files"]) != 1:
@@ -101,11 +101,11 @@ class Told:
     progress: ImportProgress
 
 
-class ImportShape(serializers.Serializer[Told]):
+class ImportShape(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="job.pk")
     kind = serializers.ChoiceField(source="job.kind", choices=Kind.choices)
     state = serializers.ChoiceField(source="job.state", choices=ImportJob.State.choices)
-    label = serializers.CharField(source="job.label")
+    label = serializers.CharField(source="job.label")  # type: ignore[assignment]
     error = serializers.CharField(source="job.error", help_text="Why the source as a whole was refused.")
     created_at = serializers.DateTimeField(source="job.created_at")
     finished_at = serializers.DateTimeField(source="job.finished_at", allow_null=True)
@@ -114,7 +114,7 @@ class ImportShape(serializers.Serializer[Told]):
     seconds_left = serializers.FloatField(source="progress.eta_s", allow_null=True)
 
 
-class RowShape(serializers.Serializer[ImportRow]):
+class RowShape(serializers.Serializer[Any]):
     position = serializers.IntegerField()
     reference = serializers.CharField(help_text="The address or file name as it was given.")
     product_id = serializers.CharField()

@@ -36,12 +36,14 @@ class _Pages(CursorPagination):
     page_size_query_param = "limit"
 
     def __init__(self, ordering: str, kind: type[int] | type[float]) -> None:
-        self.ordering, self.kind = ordering, kind
+        self.ordering = (ordering,) if ordering.lstrip("-") == "id" else (ordering, "-id")
+        self.kind = kind
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """A cursor somebody made up is no such page, whatever it holds."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not _is_a(self.kind, cursor.position):
+        position = None if cursor is None else cursor.position
+        if position is not None and not _is_a(self.kind, str(position)):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 

@@ -23,12 +23,12 @@ from scoring.registry import serving
 from scoring.rescore import rescore_progress
 
 
-class ModelShape(serializers.Serializer[ModelVersion]):
+class ModelShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=ModelVersion.Kind.choices)
     state = serializers.ChoiceField(choices=ModelVersion.State.choices)
-    parent = serializers.IntegerField(source="parent_id", allow_null=True)
+    parent = serializers.IntegerField(source="parent_id", allow_null=True)  # type: ignore[assignment]
     dataset = serializers.IntegerField(source="dataset_id", allow_null=True)
     feature_version = serializers.CharField()
     weights_digest = serializers.CharField()

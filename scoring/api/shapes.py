@@ -129,7 +129,7 @@ class ProductShape(serializers.Serializer[Any]):
     seller = serializers.CharField()
 
 
-class ImageShape(serializers.Serializer[Pictured]):
+class ImageShape(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="image.pk")
     digest = serializers.CharField(source="image.digest", help_text="SHA-256 of the bytes that came in.")
     name = serializers.CharField(source="image.name")

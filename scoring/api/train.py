@@ -18,7 +18,7 @@ from scoring.models import TrainingRun
 from scoring.train import training_cancel
 
 
-class RunShape(serializers.Serializer[TrainingRun]):
+class RunShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=TrainingRun.Kind.choices)
     state = serializers.ChoiceField(choices=TrainingRun.State.choices)
