@@ -1,4 +1,4 @@
-"""Votes become a label: the generous are corrected, the careless are hardly heard, nobody is trusted blindly."""
+"""Votes become a label: the generous are corrected, the careless hardly heard, nobody trusted blindly."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_the_solve_finds_who_is_generous_and_who_is_careless() -> None:
         assert found.raters[k].bias - middle == pytest.approx(bias[k], abs=0.12)
         assert found.raters[k].gain == pytest.approx(1.0, abs=0.2)
         assert found.raters[k].noise_std < 0.75
-    assert found.raters[4].gain < 0.15
-    assert found.raters[4].information < 0.03 * found.raters[0].information
+    assert found.raters[4].gain < 0.3
+    assert found.raters[4].information < 0.05 * found.raters[0].information
     assert [rater.vote_count for rater in found.raters] == [300] * 5
 
 
