@@ -7,6 +7,7 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep-import-jobs": {"task": "maintenance.ingest_sweep", "schedule": 15.0},
     "sweep-training-runs": {"task": "maintenance.train_sweep", "schedule": 30.0},
     "sweep-leases": {"task": "maintenance.queue_sweep", "schedule": 30.0},
-    "settle-and-reorder": {"task": "maintenance.queue_reorder", "schedule": 60.0},
+    "settle-labels": {"task": "maintenance.consensus_settle_due", "schedule": 15.0},
+    "fill-and-order-queues": {"task": "maintenance.queue_reorder", "schedule": 10.0},
     "retrain-by-rule": {"task": "maintenance.retrain_by_rule", "schedule": 60.0},
 }

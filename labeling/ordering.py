@@ -1,143 +1,253 @@
-"""Station 3, queue, its other half: which images are in a project, and in what order.
+"""Station 3, queue: in what order images are handed out.
 
-Pull, not push: the queue reads what is scored. Filling is three bulk statements, so ten thousand
-images join in well under a second; ON CONFLICT makes it safe beside itself.
+A stored priority, computed off the request: one read of the open items, one choice of a batch by active
+learning, bulk UPDATEs of the priorities that moved. Rows somebody holds at that moment are passed over
+and come right the next time, so that nobody waits for a lease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db.models import Count, Max, Q
+from django.utils import timezone
 
-from labeling.models import Project
-from scoring.core.splits import HOLDOUT, split_of
+from labeling.core.priority import (
+    Waiting,
+    draws_of,
+    priorities,
+    priorities_by_draw,
+    random_rows,
+    set_apart_rows,
+)
+from labeling.fill import SPLIT_SEED, queue_fill
+from labeling.models import Item, Project
+from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features, sketch
+from scoring.core.splits import TRAIN, split_of
+from scoring.core.types import FloatArray
+from scoring.models import ModelVersion, StoredFeatures
+from scoring.registry import head_of, serving
 
-SPLIT_SEED = 0  # the same for every freeze, so that an image never changes sides
-FILL_CHUNK = 20_000
+__all__ = ["SPLIT_SEED", "queue_fill", "queue_reorder", "queues_renew", "reorder_due"]
 
-NEWCOMERS = """
-SELECT i.id, p.seller, p.external_id, s.overall_score, s.overall_std
-FROM scoring_score s
-JOIN scoring_image i ON i.id = s.image_id
+Order = Project.Order
+
+BATCH = 400  # chosen by active learning at a time; beyond it uncertainty is order enough
+RANDOM_SHARE = 0.2
+COLD_LABELS = 50  # below this typical pictures teach more than uncertain ones
+MOST_CANDIDATES, MOST_TAUGHT = 20_000, 3000
+SKETCH_WIDTH = 64
+FEWEST_WRITTEN, MOST_WRITTEN = 50, 2000
+NEW_LABELS, NEW_ITEMS_SHARE = 50, 0.1  # what makes an order old
+STALE_AFTER = timedelta(minutes=10)
+LOCK_SECONDS = 300
+
+OPEN_ITEMS = """
+SELECT t.id, t.image_id, t.priority, t.is_holdout, p.seller, p.external_id, p.category, s.overall_std,
+       EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.item_id = t.id AND a.state = 'submitted')
+FROM labeling_item t
+JOIN scoring_image i ON i.id = t.image_id
 JOIN scoring_product p ON p.id = i.product_id
-WHERE s.model_id = (SELECT displayed_id FROM scoring_serving WHERE id = 1) AND NOT i.is_hidden
-  AND (%(only)s::bigint[] IS NULL OR i.id = ANY (%(only)s::bigint[]))
-  AND NOT EXISTS (SELECT 1 FROM labeling_item t WHERE t.project_id = %(project)s AND t.image_id = i.id)
-ORDER BY i.id LIMIT %(limit)s
+JOIN scoring_score s ON s.image_id = t.image_id AND s.model_id = %(model)s
+WHERE t.project_id = %(project)s AND t.state = 'open'
+ORDER BY t.id
 """
 
-INSERT_ITEMS = """
-INSERT INTO labeling_item (project_id, image_id, state, priority, is_holdout, version, created_at)
-SELECT %(project)s, n.image_id, 'open', n.priority, n.is_holdout, 0, now()
-FROM unnest(%(images)s::bigint[], %(priorities)s::float8[], %(holdouts)s::bool[])
-  AS n (image_id, priority, is_holdout)
-ON CONFLICT DO NOTHING RETURNING id, image_id, priority
-"""
-
-INSERT_SLOTS = """
-INSERT INTO labeling_assignment (item_id, project_id, slot, state, priority, is_blind, planted_score)
-SELECT item_id, %(project)s, slot, 'free', priority, is_blind, planted
-FROM unnest(%(items)s::bigint[], %(slots)s::int[], %(priorities)s::float8[], %(blinds)s::bool[],
-            %(planted)s::float8[]) AS n (item_id, slot, priority, is_blind, planted)
-ON CONFLICT DO NOTHING
+WRITE = """
+WITH wanted AS (
+  SELECT * FROM unnest(%(ids)s::bigint[], %(priorities)s::float8[]) AS w (id, priority)
+), items AS (
+  SELECT t.id, w.priority FROM labeling_item t JOIN wanted w ON w.id = t.id
+  ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+), slots AS (
+  SELECT a.id, i.priority FROM labeling_assignment a JOIN items i ON i.id = a.item_id
+  WHERE a.state IN ('free', 'leased') ORDER BY a.id FOR UPDATE OF a SKIP LOCKED
+), moved AS (
+  UPDATE labeling_assignment AS a SET priority = s.priority FROM slots s
+  WHERE a.id = s.id AND a.priority IS DISTINCT FROM s.priority
+)
+UPDATE labeling_item AS t SET priority = i.priority FROM items i WHERE t.id = i.id
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A scored image that is not yet in the project."""
+class OpenItems:
+    """Open, scored items of a project in order of id (N)."""
 
-    image_id: int
-    group: str
-    overall_score: float
-    overall_std: float
-
-
-def queue_fill(*, project: Project, image_ids: Sequence[int] | None = None) -> int:
-    """Every scored, visible image joins the project with ``overlap`` free slots; returns items added.
-
-    ``image_ids`` limits it to those. Images of a holdout product are marked: they are labelled in
-    random order, so that what the model is judged on is not what active learning liked.
-    """
-    added = 0
-    while newcomers := _newcomers(project, image_ids):
-        inserted = _insert(project, newcomers)
-        added += inserted
-        if inserted == 0:  # somebody else added them meanwhile
-            break
-    return added
-
-
-def _newcomers(project: Project, image_ids: Sequence[int] | None) -> list[Newcomer]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            NEWCOMERS,
-            {
-                "project": project.pk,
-                "only": None if image_ids is None else list(image_ids),
-                "limit": FILL_CHUNK,
-            },
-        )
-        return [
-            Newcomer(image_id, f"{seller}/{external}", score, std)
-            for image_id, seller, external, score, std in cursor.fetchall()
-        ]
-
-
-@transaction.atomic
-def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
-    scores = {n.image_id: n.overall_score for n in newcomers}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT_ITEMS,
-            {
-                "project": project.pk,
-                "images": [n.image_id for n in newcomers],
-                "priorities": [n.overall_std / 100.0 for n in newcomers],  # until the next reorder
-                "holdouts": [split_of(n.group, seed=SPLIT_SEED) == HOLDOUT for n in newcomers],
-            },
-        )
-        items = cursor.fetchall()
-        _insert_slots(cursor, project, items, scores)
-    return len(items)
-
-
-def _insert_slots(
-    cursor: CursorWrapper,
-    project: Project,
-    items: Sequence[tuple[int, int, float]],
-    scores: Mapping[int, float],
-) -> None:
-    rng = np.random.default_rng()  # who sees which prediction hidden must not be foreseeable
-    rows = [
-        (item, slot, priority) for item, _image, priority in items for slot in range(1, project.overlap + 1)
-    ]
-    blind = rng.random(len(rows)) < project.blind_rate
-    cursor.execute(
-        INSERT_SLOTS,
-        {
-            "project": project.pk,
-            "items": [row[0] for row in rows],
-            "slots": [row[1] for row in rows],
-            "priorities": [row[2] for row in rows],
-            "blinds": blind.tolist(),
-            "planted": [None] * len(rows),
-        },
-    )
+    ids: list[int]
+    image_ids: npt.NDArray[np.int64]
+    now: npt.NDArray[np.float64]
+    categories: npt.NDArray[np.str_]
+    waiting: Waiting
 
 
 def queues_renew() -> dict[str, int]:
-    """Newly scored images join every live project, then its queue is put in order."""
-    filled = reordered = 0
+    """Newly scored images join every live project; queues whose order is old are put in order again."""
+    filled = moved = 0
     for project in Project.objects.filter(is_archived=False).order_by("pk"):
         filled += queue_fill(project=project) if project.takes_new_images else 0
-        reordered += queue_reorder(project=project)
-    return {"filled": filled, "reordered": reordered}
+        if reorder_due(project=project):
+            moved += queue_reorder(project=project)
+    return {"filled": filled, "moved": moved}
+
+
+def reorder_due(*, project: Project) -> bool:
+    """Whether another model shows, labels or images came in, or the order was chosen anew; one query."""
+    known: dict[str, Any] | None = cache.get(_cache_key(project))
+    if known is None:
+        return True
+    fresh = _facts(project)
+    if fresh["labels"] - known["labels"] >= NEW_LABELS or any(
+        fresh[name] != known[name] for name in ("order", "model")
+    ):
+        return True
+    old = timezone.now() - datetime.fromisoformat(known["at"]) > STALE_AFTER
+    grown = fresh["items"] - known["items"] > NEW_ITEMS_SHARE * known["items"]
+    return grown or (old and fresh["newest"] != known["newest"])
 
 
 def queue_reorder(*, project: Project) -> int:
-    return 0
+    """Put a project's open items in order; returns how many priorities moved. One at a time per project."""
+    lock = f"{_cache_key(project)}:lock"
+    if not cache.add(lock, 1, timeout=LOCK_SECONDS):
+        return 0
+    try:
+        facts = _facts(project)
+        moved = _reorder(project, serving().displayed)
+        cache.set(_cache_key(project), facts, timeout=None)
+    finally:
+        cache.delete(lock)
+    return moved
+
+
+def _reorder(project: Project, model: ModelVersion) -> int:
+    items = _open_items(project, model)
+    if not items.ids:
+        return 0
+    if project.order == Order.RANDOM:
+        return _write(items, priorities_by_draw(items.waiting))
+    chosen = _batch(project, items, model)
+    is_mixed = project.order == Order.MIXED
+    drawn = random_rows(items.waiting, chosen=chosen) if is_mixed else set_apart_rows(items.waiting)
+    return _write(items, priorities(items.waiting, chosen=chosen, drawn=drawn, random_share=RANDOM_SHARE))
+
+
+def _facts(project: Project) -> dict[str, Any]:
+    """What an order depends on."""
+    told = Item.objects.filter(project=project).aggregate(
+        items=Count("id"), newest=Max("id"), labels=Count("id", filter=~Q(state=Item.State.OPEN))
+    )
+    order = {"order": str(project.order), "model": serving().displayed_id}
+    return {**told, **order, "at": timezone.now().isoformat()}
+
+
+def _open_items(project: Project, model: ModelVersion) -> OpenItems:
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_ITEMS, {"project": project.pk, "model": model.pk})
+        rows = cursor.fetchall()
+    ids = [row[0] for row in rows]
+    return OpenItems(
+        ids=ids,
+        image_ids=np.array([row[1] for row in rows], dtype=np.int64),
+        now=np.array([row[2] for row in rows], dtype=np.float64),
+        categories=np.array([row[6] for row in rows], dtype=np.str_),
+        waiting=Waiting(
+            stds=np.array([row[7] for row in rows], dtype=np.float64),
+            draws=draws_of(ids),
+            is_begun=np.array([row[8] for row in rows], dtype=bool),
+            at_random=np.array(
+                [row[3] or split_of(f"{row[4]}/{row[5]}", seed=SPLIT_SEED) != TRAIN for row in rows],
+                dtype=bool,
+            ),
+        ),
+    )
+
+
+def _is_set_apart(seller: str, external_id: str) -> bool:
+    """Whether a product's pictures judge or calibrate the model instead of teaching it."""
+    return split_of(f"{seller}/{external_id}", seed=SPLIT_SEED) != TRAIN
+
+
+def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArray[np.int64]:
+    """Rows active learning would ask about next, best first; never what the model is judged on."""
+    rng = np.random.default_rng([project.pk, model.pk])
+    rows = np.flatnonzero(~items.waiting.is_begun & ~items.waiting.at_random)
+    if len(rows) > MOST_CANDIDATES:
+        rows = np.sort(rng.choice(rows, MOST_CANDIDATES, replace=False))
+    vectors = _vectors(model, items.image_ids[rows].tolist())
+    rows = rows[[pk in vectors for pk in items.image_ids[rows].tolist()]]
+    if not len(rows):
+        return rows
+    known = _vectors(model, _taught_images(project))
+    strategy = _strategy(project, labels=len(known))
+    pool, taught = _tables(items, rows, vectors, known, model)
+    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=taught)]
+
+
+def _strategy(project: Project, *, labels: int) -> Strategy:
+    if project.order == Order.UNCERTAINTY:
+        return Strategy.UNCERTAINTY
+    return Strategy.TYPICAL if labels < COLD_LABELS else Strategy.LCMD
+
+
+def _taught_images(project: Project) -> list[int]:
+    """Images that have votes or are in somebody's hands, the newest first."""
+    taken = Item.objects.filter(project=project).filter(
+        ~Q(state=Item.State.OPEN) | Q(assignments__state__in=["leased", "submitted"])
+    )
+    return list(taken.order_by("-pk").distinct().values_list("image_id", flat=True)[:MOST_TAUGHT])
+
+
+def _vectors(model: ModelVersion, image_ids: Sequence[int]) -> dict[int, tuple[FloatArray, FloatArray]]:
+    """Vector and embedding by image id."""
+    rows = StoredFeatures.objects.filter(version=model.feature_version, image_id__in=image_ids)
+    return {
+        image_id: (np.frombuffer(vector, dtype="<f4"), np.asarray(embedding, dtype=np.float32))
+        for image_id, vector, embedding in rows.values_list("image_id", "vector", "embedding")
+    }
+
+
+def _tables(
+    items: OpenItems,
+    rows: npt.NDArray[np.int64],
+    vectors: dict[int, tuple[FloatArray, FloatArray]],
+    known: dict[int, tuple[FloatArray, FloatArray]],
+    model: ModelVersion,
+) -> tuple[Pool, Taught]:
+    head = head_of(model)
+    mine = [vectors[pk] for pk in items.image_ids[rows].tolist()]
+    features = posterior_features(head, np.stack([vector for vector, _ in mine]))
+    embeddings = np.stack([embedding for _, embedding in mine])
+    if known:
+        taught = posterior_features(head, np.stack([vector for vector, _ in known.values()]))
+        features, taught = sketch(features, width=SKETCH_WIDTH, others=taught)
+        taught_embeddings = np.stack([embedding for _, embedding in known.values()])
+    else:
+        (features,) = sketch(features, width=SKETCH_WIDTH)
+        taught, taught_embeddings = features[:0], embeddings[:0]
+    stds, categories = items.waiting.stds[rows], items.categories[rows]
+    return Pool(features, embeddings, stds, categories), Taught(taught, taught_embeddings)
+
+
+def _write(items: OpenItems, wanted: npt.NDArray[np.float64]) -> int:
+    """Write the priorities that moved, in short transactions."""
+    moved = np.flatnonzero(wanted != items.now)
+    # A lease passes over locked rows: in a small project never lock all of them at once.
+    chunk = min(MOST_WRITTEN, max(FEWEST_WRITTEN, len(moved) // 10))
+    for start in range(0, len(moved), chunk):
+        rows = moved[start : start + chunk]
+        told = {"ids": [items.ids[row] for row in rows], "priorities": wanted[rows].tolist()}
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(WRITE, told)
+    return len(moved)
+
+
+def _cache_key(project: Project) -> str:
+    return f"queue-order:{project.pk}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from labeling import ordering, queue, train
+from labeling import consensus, ordering, queue, train
 
 
 @shared_task(name="maintenance.queue_sweep")
@@ -24,13 +24,9 @@ def retrain_by_rule() -> dict[str, int]:
 
 @shared_task(name="maintenance.consensus_settle")
 def settle_item(item_id: int) -> dict[str, int]:
-    from labeling import consensus
-
     return {"item": item_id, "settled": int(consensus.consensus_settle(item_id=item_id) is not None)}
 
 
 @shared_task(name="maintenance.consensus_settle_due")
 def settle_due() -> dict[str, int]:
-    from labeling import consensus
-
     return {"settled": consensus.consensus_settle_due()}

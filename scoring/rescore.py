@@ -104,6 +104,8 @@ def rescore_settle() -> bool:
 
     An image whose scoring failed under the champion (its file is gone) holds nobody up.
     """
+    if not Serving.objects.exists():
+        return False
     row = serving_lock()
     if row.displayed_id == row.champion_id:
         return False

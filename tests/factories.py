@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 from PIL import Image as PillowImage
 
-from labeling.models import Assignment, Item, Project
+from labeling.models import Assignment, Consensus, Item, Project
 from scoring import device
 from scoring.core.types import Dimension, FloatArray
 from scoring.gate import admit
@@ -92,6 +92,12 @@ def score_make(
     )
 
 
+def unit_vector(rng: np.random.Generator) -> list[float]:
+    """An embedding: 128 numbers of length one."""
+    drawn = rng.normal(size=128)
+    return [float(value) for value in drawn / np.linalg.norm(drawn)]
+
+
 def features_make(
     image: Image, *, seed: int | None = None, vector: FloatArray | None = None
 ) -> StoredFeatures:
@@ -103,7 +109,7 @@ def features_make(
         image=image,
         version=device.feature_version(),
         vector=vector.tobytes(),
-        embedding=rng.normal(size=128).tolist(),
+        embedding=unit_vector(rng),
         measures={},
         findings=[],
     )
@@ -119,3 +125,21 @@ def item_make(
         for slot in range(1, (slots or project.overlap) + 1)
     )
     return item
+
+
+def label_make(
+    project: Project, *, mos: float = 4.0, image: Image | None = None, votes: int = 2
+) -> Consensus:
+    """A finished label (ACR 1-5): an item that ``votes`` people settled, without the votes themselves."""
+    item = item_make(project, image=image)
+    Item.objects.filter(pk=item.pk).update(state=Item.State.SETTLED)
+    return Consensus.objects.create(
+        item=item,
+        mos=mos,
+        mos_score=(mos - 1) * 25,
+        std_error=0.4,
+        ci_low=max(1.0, mos - 0.8),
+        ci_high=min(5.0, mos + 0.8),
+        vote_count=votes,
+        histogram=[votes if round(mos) == grade else 0 for grade in range(1, 6)],
+    )

@@ -72,9 +72,14 @@ def images_with_features(count: int, *, seed: int = 0) -> None:
                 image=image,
                 version=version,
                 vector=rng.normal(0, 1, width).astype("<f4").tobytes(),
-                embedding=rng.normal(size=128).tolist(),
+                embedding=_unit_vector(rng),
                 measures={f"m{n}": 0.5 for n in range(30)},
                 findings=findings,
             )
             for image in images[start : start + 1000]
         )
+
+
+def _unit_vector(rng: np.random.Generator) -> list[float]:
+    drawn = rng.normal(size=128)
+    return [float(value) for value in drawn / np.linalg.norm(drawn)]

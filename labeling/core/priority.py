@@ -52,7 +52,7 @@ def priorities_by_draw(waiting: Waiting) -> Array:
 
 
 def priorities(waiting: Waiting, *, chosen: Indices, drawn: Indices, random_share: float) -> Array:
-    """Begun items, then the ``chosen`` rows with ``random_share`` of ``drawn`` ones among them, then the rest.
+    """Begun items, then ``chosen`` rows with ``random_share`` of ``drawn`` ones among them, then the rest.
 
     The rest goes by uncertainty; pictures that must come at random lie evenly among it.
     """

@@ -198,9 +198,12 @@ class _Cover:
         self.lengths = np.einsum("ij,ij->i", features, features).astype(np.float64)
         self.distance = np.full(len(features), np.inf)
         self.owner = np.zeros(len(features), dtype=np.int64)
-        self.centres = 0
-        for centre in centres:
-            self.add(centre)
+        self.centres = len(centres)
+        for start in range(0, len(features) if self.centres else 0, BLOCK):
+            block = slice(start, start + BLOCK)
+            apart = _squared(features[block], centres)
+            self.owner[block] = apart.argmin(axis=1)
+            self.distance[block] = np.maximum(0.0, apart.min(axis=1))
 
     def add(self, centre: FloatArray) -> None:
         """A new centre takes the rows that are nearer to it than to any before."""

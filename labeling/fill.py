@@ -1,0 +1,130 @@
+"""Station 3, queue: which images are in a project.
+
+Pull, not push: the queue reads what is scored. Filling is three bulk statements, so ten thousand
+images join in well under a second; ON CONFLICT makes it safe beside itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from labeling.models import Project
+from scoring.core.splits import HOLDOUT, split_of
+
+SPLIT_SEED = 0  # the same for every freeze, so that an image never changes sides
+FILL_CHUNK = 20_000
+
+NEWCOMERS = """
+SELECT i.id, p.seller, p.external_id, s.overall_score, s.overall_std
+FROM scoring_score s
+JOIN scoring_image i ON i.id = s.image_id
+JOIN scoring_product p ON p.id = i.product_id
+WHERE s.model_id = (SELECT displayed_id FROM scoring_serving WHERE id = 1) AND NOT i.is_hidden
+  AND (%(only)s::bigint[] IS NULL OR i.id = ANY (%(only)s::bigint[]))
+  AND NOT EXISTS (SELECT 1 FROM labeling_item t WHERE t.project_id = %(project)s AND t.image_id = i.id)
+ORDER BY i.id LIMIT %(limit)s
+"""
+
+INSERT_ITEMS = """
+INSERT INTO labeling_item (project_id, image_id, state, priority, is_holdout, version, created_at)
+SELECT %(project)s, n.image_id, 'open', n.priority, n.is_holdout, 0, now()
+FROM unnest(%(images)s::bigint[], %(priorities)s::float8[], %(holdouts)s::bool[])
+  AS n (image_id, priority, is_holdout)
+ON CONFLICT DO NOTHING RETURNING id, image_id, priority
+"""
+
+INSERT_SLOTS = """
+INSERT INTO labeling_assignment (item_id, project_id, slot, state, priority, is_blind, planted_score)
+SELECT item_id, %(project)s, slot, 'free', priority, is_blind, planted
+FROM unnest(%(items)s::bigint[], %(slots)s::int[], %(priorities)s::float8[], %(blinds)s::bool[],
+            %(planted)s::float8[]) AS n (item_id, slot, priority, is_blind, planted)
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A scored image that is not yet in the project."""
+
+    image_id: int
+    group: str
+    overall_score: float
+    overall_std: float
+
+
+def queue_fill(*, project: Project, image_ids: Sequence[int] | None = None) -> int:
+    """Every scored, visible image joins the project with ``overlap`` free slots; returns items added.
+
+    ``image_ids`` limits it to those. Images of a holdout product are marked: they are labelled in
+    random order, so that what the model is judged on is not what active learning liked.
+    """
+    added = 0
+    while newcomers := _newcomers(project, image_ids):
+        inserted = _insert(project, newcomers)
+        added += inserted
+        if inserted == 0:  # somebody else added them meanwhile
+            break
+    return added
+
+
+def _newcomers(project: Project, image_ids: Sequence[int] | None) -> list[Newcomer]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            NEWCOMERS,
+            {
+                "project": project.pk,
+                "only": None if image_ids is None else list(image_ids),
+                "limit": FILL_CHUNK,
+            },
+        )
+        return [
+            Newcomer(image_id, f"{seller}/{external}", score, std)
+            for image_id, seller, external, score, std in cursor.fetchall()
+        ]
+
+
+@transaction.atomic
+def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
+    scores = {n.image_id: n.overall_score for n in newcomers}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT_ITEMS,
+            {
+                "project": project.pk,
+                "images": [n.image_id for n in newcomers],
+                "priorities": [n.overall_std / 100.0 for n in newcomers],  # until the next reorder
+                "holdouts": [split_of(n.group, seed=SPLIT_SEED) == HOLDOUT for n in newcomers],
+            },
+        )
+        items = cursor.fetchall()
+        _insert_slots(cursor, project, items, scores)
+    return len(items)
+
+
+def _insert_slots(
+    cursor: CursorWrapper,
+    project: Project,
+    items: Sequence[tuple[int, int, float]],
+    scores: Mapping[int, float],
+) -> None:
+    rng = np.random.default_rng()  # who sees which prediction hidden must not be foreseeable
+    rows = [
+        (item, slot, priority) for item, _image, priority in items for slot in range(1, project.overlap + 1)
+    ]
+    blind = rng.random(len(rows)) < project.blind_rate
+    cursor.execute(
+        INSERT_SLOTS,
+        {
+            "project": project.pk,
+            "items": [row[0] for row in rows],
+            "slots": [row[1] for row in rows],
+            "priorities": [row[2] for row in rows],
+            "blinds": blind.tolist(),
+            "planted": [None] * len(rows),
+        },
+    )

@@ -1,0 +1,198 @@
+"""The queue fills itself, puts itself in order, and writes only what moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from labeling.fill import SPLIT_SEED
+from labeling.models import Assignment, Item, Project
+from labeling.ordering import queue_fill, queue_reorder, queues_renew, reorder_due
+from labeling.queue import lease_next
+from scoring.core.splits import TRAIN, split_of
+from scoring.models import Image, ModelVersion, Serving
+from scoring.registry import base_model_ensure
+from tests.conftest import Cast
+from tests.factories import features_make, image_make, score_make
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+
+
+def catalogue(count: int, *, category: str = "mugs", std: float = 10.0) -> list[Image]:
+    """Scored pictures with features, surer and less sure ones."""
+    images = [image_make(category=category) for _ in range(count)]
+    for number, image in enumerate(images):
+        score_make(image, std=std + number / 10)
+        features_make(image, seed=number)
+    return images
+
+
+def with_order(project: Project, order: str) -> Project:
+    Project.objects.filter(pk=project.pk).update(order=order)
+    project.refresh_from_db()
+    return project
+
+
+def priorities_of(project: Project) -> dict[int, float]:
+    return dict(Item.objects.filter(project=project).values_list("image_id", "priority"))
+
+
+def is_set_apart(image_id: int) -> bool:
+    product = Image.objects.get(pk=image_id).product
+    return split_of(f"{product.seller}/{product.external_id}", seed=SPLIT_SEED) != TRAIN
+
+
+def test_slots_follow_their_item_and_a_lease_follows_the_order(cast: Cast) -> None:
+    catalogue(30)
+    queue_fill(project=cast.project)
+    assert queue_reorder(project=cast.project) > 20
+    for assignment in Assignment.objects.select_related("item"):
+        assert assignment.priority == assignment.item.priority
+    first = Item.objects.order_by("-priority")[0]
+    (leased,) = lease_next(user=cast.ann, project=cast.project)
+    assert leased.item_id == first.pk
+
+
+def test_the_same_state_gives_the_same_order_and_writes_nothing(cast: Cast) -> None:
+    catalogue(25)
+    queue_fill(project=cast.project)
+    queue_reorder(project=cast.project)
+    before = priorities_of(cast.project)
+    assert queue_reorder(project=cast.project) == 0
+    assert priorities_of(cast.project) == before
+
+
+def test_a_fifth_of_the_batch_is_what_the_model_is_judged_and_calibrated_on(cast: Cast) -> None:
+    catalogue(60)
+    queue_fill(project=cast.project)
+    queue_reorder(project=cast.project)
+    ranked = list(
+        Item.objects.filter(priority__gt=1.0).order_by("-priority").values_list("image_id", flat=True)
+    )
+    apart = [is_set_apart(pk) for pk in ranked]
+    assert 0 < sum(apart[:20]) <= 5
+    assert sum(apart) == pytest.approx(len(apart) / 5, abs=1.5)
+
+
+def test_most_uncertain_first_where_the_project_says_so(cast: Cast) -> None:
+    images = catalogue(20)
+    project = with_order(cast.project, "uncertainty")
+    queue_fill(project=project)
+    queue_reorder(project=project)
+    stds = {image.pk: number for number, image in enumerate(images)}
+    ranked = [pk for pk in sorted(stds, key=lambda pk: -priorities_of(project)[pk]) if not is_set_apart(pk)]
+    assert ranked == sorted(ranked, key=lambda pk: -stds[pk])
+
+
+def test_random_order_is_even_and_does_not_move_when_the_model_does(cast: Cast) -> None:
+    catalogue(40)
+    project = with_order(cast.project, "random")
+    queue_fill(project=project)
+    queue_reorder(project=project)
+    drawn = list(priorities_of(project).values())
+    assert len(set(drawn)) == 40
+    assert all(0 <= draw < 1 for draw in drawn)
+    other = another_model()
+    for image in Image.objects.all():
+        score_make(image, std=99.0, model=other)
+    assert queue_reorder(project=project) == 0
+
+
+def another_model() -> ModelVersion:
+    """A copy of the base model that people now see."""
+    base = base_model_ensure()
+    other = ModelVersion.objects.create(
+        name="other", kind="base", feature_version=base.feature_version, weights_digest=base.weights_digest
+    )
+    Serving.objects.update(displayed=other)
+    return other
+
+
+def test_a_begun_item_comes_first_so_that_labels_get_finished(cast: Cast) -> None:
+    catalogue(12)
+    queue_fill(project=cast.project)
+    begun = Item.objects.order_by("pk")[7]
+    Assignment.objects.filter(item=begun, slot=1).update(state="submitted", user=cast.ann)
+    queue_reorder(project=cast.project)
+    assert Item.objects.order_by("-priority")[0].pk == begun.pk
+    assert Assignment.objects.get(item=begun, slot=1).priority < 1  # a slot that has its vote stays
+    assert Assignment.objects.get(item=begun, slot=2).priority == 3
+    (leased,) = lease_next(user=cast.ben, project=cast.project)
+    assert leased.item_id == begun.pk
+
+
+def test_near_duplicates_are_not_asked_about_together(cast: Cast) -> None:
+    images = [image for image in catalogue(40) if not is_set_apart(image.pk)]
+    for image in images[10:]:  # all look like the first
+        image.features.update(embedding=images[0].features.get().embedding)
+    queue_fill(project=cast.project)
+    queue_reorder(project=cast.project)
+    batch = {pk for pk, priority in priorities_of(cast.project).items() if priority > 1.0}
+    alike = {images[0].pk, *(image.pk for image in images[10:])}
+    assert len(batch & alike) == 1
+
+
+def test_new_scores_join_every_live_project_that_takes_them(cast: Cast) -> None:
+    catalogue(5)
+    closed = Project.objects.create(name="Closed", takes_new_images=False)
+    old = Project.objects.create(name="Old", is_archived=True)
+    told = queues_renew()
+    assert told["filled"] == 5
+    assert told["moved"] > 0
+    assert queues_renew() == {"filled": 0, "moved": 0}
+    assert not Item.objects.filter(project__in=[closed, old]).exists()
+
+
+def test_an_order_is_old_when_model_order_labels_or_images_changed(cast: Cast) -> None:
+    project = cast.project
+    images = catalogue(60)
+    queue_fill(project=project, image_ids=[image.pk for image in images[:52]])
+    assert reorder_due(project=project)
+    queue_reorder(project=project)
+    assert not reorder_due(project=project)
+    queue_fill(project=project, image_ids=[images[52].pk])
+    assert not reorder_due(project=project)  # one more picture waits a little
+    queue_fill(project=project)
+    assert reorder_due(project=project)
+    queue_reorder(project=project)
+    Item.objects.filter(pk__in=list(Item.objects.values_list("pk", flat=True)[:50])).update(state="settled")
+    assert reorder_due(project=project)
+    queue_reorder(project=project)
+    another_model()
+    assert reorder_due(project=project)
+
+
+def test_a_single_new_picture_is_ordered_after_a_while(cast: Cast) -> None:
+    images = catalogue(20)
+    queue_fill(project=cast.project, image_ids=[image.pk for image in images[:19]])
+    queue_reorder(project=cast.project)
+    queue_fill(project=cast.project)
+    key = f"queue-order:{cast.project.pk}"
+    past = (timezone.now() - timedelta(minutes=11)).isoformat()
+    assert not reorder_due(project=cast.project)
+    cache.set(key, {**cache.get(key), "at": past})
+    assert reorder_due(project=cast.project)
+
+
+def test_two_workers_do_not_order_one_project_at_once(cast: Cast) -> None:
+    catalogue(5)
+    queue_fill(project=cast.project)
+    cache.add(f"queue-order:{cast.project.pk}:lock", 1, timeout=60)
+    assert queue_reorder(project=cast.project) == 0
+
+
+def test_filling_marks_the_holdout_for_good(cast: Cast) -> None:
+    images = catalogue(50)
+    queue_fill(project=cast.project)
+    marked = set(Item.objects.filter(is_holdout=True).values_list("image_id", flat=True))
+    expected = {
+        image.pk
+        for image in images
+        if split_of(f"{image.product.seller}/{image.product.external_id}", seed=SPLIT_SEED) == "holdout"
+    }
+    assert marked == expected
+    assert np.isclose(len(marked) / 50, 0.2, atol=0.15)
