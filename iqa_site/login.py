@@ -14,6 +14,8 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from iqa_site.password import CAME_BY_LINK
+
 
 class OneTimeTokens(PasswordResetTokenGenerator):
     """Signed tokens that die at first use, since logging in changes ``last_login``."""
@@ -41,6 +43,7 @@ def login_by_token(request: HttpRequest, uid: str, token: str) -> HttpResponse:
             return redirect("home")
         return render(request, "registration/used_link.html", status=403)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session[CAME_BY_LINK] = True
     return redirect("home")
 
 

@@ -23,7 +23,7 @@ TITLES: dict[int, Callable[[], str]] = {
     400: lambda: _("That request could not be understood"),
     403: lambda: _("This is not yours to open"),
     404: lambda: _("There is nothing here"),
-    409: lambda: _("Somebody was faster"),
+    409: lambda: _("That is not possible now"),
     422: lambda: _("That cannot be used"),
 }
 WAYS_ON: dict[int, Callable[[], str]] = {

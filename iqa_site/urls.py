@@ -10,6 +10,7 @@ from django.views.i18n import set_language
 
 from iqa_site import health
 from iqa_site.login import login_by_token
+from iqa_site.password import choose_password
 from iqa_site.theme import choose_theme
 
 urlpatterns = [
@@ -18,6 +19,7 @@ urlpatterns = [
     path("login/", auth_views.LoginView.as_view(), name="login"),
     path("login/<str:uid>/<str:token>/", login_by_token, name="login-by-token"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("password/", choose_password, name="password"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("theme/", choose_theme, name="theme"),
     path("admin/", admin.site.urls),

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.views import catalogue, data, home, train
+from labeling.views import catalogue, data, home, label, people, review, train
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
+    path("people/", people.people, name="people"),
+    path("people/add/", people.person_add, name="person-add"),
+    path("people/<int:user_id>/role/", people.person_set_role, name="person-role"),
+    path("people/<int:user_id>/pause/", people.person_pause, name="person-pause"),
+    path("people/<int:user_id>/resume/", people.person_resume, name="person-resume"),
+    path("people/<int:user_id>/link/", people.person_link, name="person-link"),
     path("project/", home.project_choose, name="project-choose"),
     path("data/", data.page, name="data"),
     path("data/freeze/", data.freeze, name="dataset-freeze"),
     path("models/", train.models, name="models"),
     path("models/retrain/", train.start, name="retrain"),
+    path("label/", label.label, name="label"),
+    path("review/", review.review, name="review"),
+    path("review/<int:item_id>/decide/", review.decide, name="review-decide"),
+    path("review/decide/", review.decide_many, name="review-decide-many"),
     path("images/", catalogue.catalogue, name="catalogue"),
     path("images/<int:image_id>/", catalogue.image, name="image"),
 ]

@@ -2,21 +2,93 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.current import choose_project, my_projects
+from labeling.annotate import recent_votes
+from labeling.current import choose_project, current_project, my_projects
+from labeling.models import Assignment, Item, Membership, Project
+from labeling.permissions import RANK, Role, require_role, role_of
+from labeling.progress import MyWork, loop_state, my_work
+from labeling.queue import nothing_words, why_nothing
+from labeling.underway import work_underway
+from labeling.words import event_words
+from scoring.models import Event, Image
+
+VOTES_SHOWN, ACTS_SHOWN, PEEKED = 8, 8, 6
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What waits for the person who asks."""
-    return render(request, "labeling/home.html", {"has_project": bool(my_projects(request))})
+    """What waits for the person who asks; for admins also how the loop stands."""
+    if not my_projects(request):
+        return render(request, "labeling/home.html", {"project": None})
+    project, user = current_project(request), _user(request)
+    if request.htmx.target == "loop":  # type: ignore[attr-defined]  # django-htmx adds it
+        require_role(user, project, Role.ADMIN)
+        return render(request, "labeling/home.html#loop", _loop(project))
+    role = role_of(user, project) or Role.ANNOTATOR
+    work = my_work(user=user, project=project)
+    context = {
+        "project": project,
+        "work": work,
+        "pause": _pause_reason(user, project),
+        "step": _next_step(work, role),
+        "nothing": "" if work.left else nothing_words(why_nothing(user=user, project=project)),
+        "peek": _peek(user, project),
+        "votes": recent_votes(user=user, project=project, limit=VOTES_SHOWN),
+        "is_admin": role == Role.ADMIN,
+        "is_reviewer": RANK[role] >= RANK[Role.REVIEWER],
+    }
+    if role == Role.ADMIN:
+        context |= _loop(project) | {"acts": _acts()}
+    return render(request, "labeling/home.html", context)
 
 
 @require_POST
 def project_choose(request: HttpRequest) -> HttpResponse:
-    """Make another project the one the pages are about."""
-    choose_project(request, int(request.POST.get("project", "0") or 0))
+    """Make another of the person's projects the one the pages are about."""
+    wanted = request.POST.get("project", "")
+    choose_project(request, int(wanted) if wanted.isdecimal() else 0)
     return HttpResponseRedirect("/")
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101  (the middleware let nobody else in)
+    return request.user
+
+
+def _next_step(work: MyWork, role: Membership.Role) -> str:
+    """The one thing to do first: ``bring`` pictures, ``label``, ``review``, or nothing."""
+    if role == Role.ADMIN and not Image.objects.filter(is_hidden=False).exists():
+        return "bring"
+    if work.left or work.returned:
+        return "label"
+    return "review" if work.reviews_waiting else ""
+
+
+def _peek(user: User, project: Project) -> list[int]:
+    """A few pictures that wait for the person, for the eye only: no score, no order to learn from."""
+    mine = Assignment.objects.filter(user_id=user.pk, item_id=OuterRef("pk"))
+    free = Assignment.objects.filter(item_id=OuterRef("pk"), state=Assignment.State.FREE)
+    waiting = Item.objects.filter(Exists(free), ~Exists(mine), project=project, state=Item.State.OPEN)
+    return list(waiting.order_by("-pk").values_list("image_id", flat=True)[:PEEKED])
+
+
+def _pause_reason(user: User, project: Project) -> str | None:
+    paused = Membership.objects.filter(project=project, user_id=user.pk, is_paused=True)
+    return paused.values_list("pause_reason", flat=True).first()
+
+
+def _loop(project: Project) -> dict[str, Any]:
+    return {"stations": loop_state(project=project), "underway": work_underway()}
+
+
+def _acts() -> list[dict[str, Any]]:
+    events = Event.objects.select_related("actor")[:ACTS_SHOWN]
+    return [{"actor": event.actor, "words": event_words(event), "at": event.at} for event in events]

@@ -165,6 +165,12 @@ def percent(share: float | None, decimals: int = 0) -> str:
 
 
 @register.filter
+def rate(per_second: float) -> str:
+    """A rate with as many digits as it deserves."""
+    return number(per_second, 0 if per_second >= 10 else 1)
+
+
+@register.filter
 def plain(value: float | None) -> str:
     """A number for an attribute a program reads: no grouping, a point."""
     return "0" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

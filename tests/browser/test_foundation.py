@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from labeling.annotate import annotation_submit
+from labeling.models import Item, Membership
+from scoring.models import ImportJob, ImportRow, ScoringJob
 from tests.browser.conftest import Visits
 from tests.conftest import Cast
+from tests.factories import image_make, item_make, score_make
 
 Check = Callable[[Page, str], None]
+
+
+def vote_cast(person: User, item: Item, *, rating: int) -> None:
+    """A vote as the Label page sends it."""
+    slot = item.assignments.order_by("slot").first()
+    assert slot is not None
+    slot.user, slot.state, slot.lease_until = person, "leased", timezone.now() + timedelta(minutes=5)
+    slot.save()
+    annotation_submit(user=person, assignment_id=slot.pk, key=uuid4(), rating=rating)
 
 
 def test_a_person_logs_in_with_a_password_and_out_again(page_of: Visits, cast: Cast, check: Check) -> None:
@@ -118,3 +135,83 @@ def test_home_for_each_role(page_of: Visits, cast: Cast, check: Check, name: str
     page = page_of(getattr(cast, name))
     page.goto("/")
     check(page, f"home-{name}")
+
+
+def test_home_of_an_annotator_names_the_one_thing_to_do(page_of: Visits, cast: Cast, check: Check) -> None:
+    items = [item_make(cast.project, image=image_make(stored=True)) for _ in range(3)]
+    vote_cast(cast.ann, items[0], rating=4)
+    page = page_of(cast.ann)
+    page.goto("/")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("2 pictures want your eye")
+    expect(page.get_by_role("link", name="Go on labeling")).to_have_attribute("href", "/label/")
+    expect(page.get_by_role("img", name="Mug")).to_have_count(1)
+    expect(page.locator("#loop")).to_have_count(0)
+    check(page, "home-annotator-busy")
+
+
+def test_home_of_an_admin_shows_ten_stations_and_follows_work_until_it_ends(
+    page_of: Visits, cast: Cast, check: Check
+) -> None:
+    image = image_make(stored=True)
+    score_make(image)
+    item_make(cast.project, image=image)
+    job = ImportJob.objects.create(kind="folder", state="running", label="autumn")
+    ImportRow.objects.create(job=job, position=1, reference="a.jpg", state="done")
+    ImportRow.objects.create(job=job, position=2, reference="b.jpg")
+    page = page_of(cast.ada)
+    page.goto("/")
+    expect(page.locator(".station")).to_have_count(10)
+    expect(page.get_by_role("progressbar", name="Bringing in pictures")).to_have_attribute("max", "2")
+    check(page, "home-admin-busy")
+    ImportRow.objects.update(state="done")
+    ImportJob.objects.update(state="done")
+    ScoringJob.objects.update(state="done")
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(page.locator("#loop")).not_to_have_attribute("hx-trigger", "every 2s")
+
+
+def test_an_admin_adds_somebody_and_hands_on_a_link_that_works_once(
+    page_of: Visits, cast: Cast, check: Check
+) -> None:
+    page = page_of(cast.ada)
+    page.goto("/people/")
+    page.get_by_label("Name to log in with").fill("cleo")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("heading", name="A login link for cleo")).to_be_visible()
+    check(page, "people")
+    address = page.get_by_label("Login link", exact=True).input_value()
+    page.reload()
+    expect(page.get_by_label("Login link", exact=True)).to_have_count(0)
+    page_of.allow(403)
+    new = page_of()
+    new.goto(address)
+    expect(new.get_by_label("Menu of cleo")).to_be_visible()
+    again = page_of()
+    again.goto(address)
+    expect(again.get_by_role("heading", level=1)).to_have_text("This link was used")
+
+
+def test_an_admin_pauses_somebody_who_reads_why_and_lets_them_go_on(page_of: Visits, cast: Cast) -> None:
+    page = page_of(cast.ada)
+    page.goto("/people/")
+    page.get_by_label("Pause ben").click()
+    page.get_by_label("Why? They will read it.").locator("visible=true").fill("Please read the guide again.")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages")).to_contain_text("ben is paused.")
+    paused = page_of(cast.ben)
+    paused.goto("/")
+    expect(paused.get_by_text("Please read the guide again.")).to_be_visible()
+    page.get_by_role("button", name="Let ben go on").click()
+    expect(page.locator(".messages")).to_contain_text("ben can label again.")
+
+
+def test_a_role_changes_as_soon_as_it_is_chosen_and_the_last_admin_stays(page_of: Visits, cast: Cast) -> None:
+    page_of.allow(409)
+    page = page_of(cast.ada)
+    page.goto("/people/")
+    page.get_by_label("Role of ann").select_option("reviewer")
+    expect(page.locator(".messages")).to_contain_text("ann: Reviewer")
+    assert Membership.objects.get(user=cast.ann).role == "reviewer"
+    page.get_by_label("Role of ada").select_option("annotator")
+    expect(page.get_by_role("heading", level=1)).to_have_text("That is not possible now")
+    assert Membership.objects.get(user=cast.ada).role == "admin"
