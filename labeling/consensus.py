@@ -1,70 +1,111 @@
 """Station 5, consensus: the votes on an item become its label, or a reason to ask a reviewer.
 
-Settling one item reads that item's votes and what the last solve said of its voters, never all votes;
-the solve over a whole project runs by the clock. A reviewer's decision stands: decided items are left alone.
+Settling one item reads that item's votes and what the last solve said of its voters (panel.py), never all
+votes. While people disagree the item gets one more slot, up to what the project allows. A reviewer's
+decision stands: items decided on are left alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F
 
-from labeling.annotate import DECIDED, live_annotations
-from labeling.core.consensus import Label, Prior, Rater, interval_of, label_of
-from labeling.core.flags import DISAGREEMENT, Facts, Verdict, verdicts_of
-from labeling.flags import flag_raise, flags_clear
+from labeling.annotate import DECIDED
+from labeling.core.consensus import Label, interval_of, label_of
+from labeling.core.flags import ANNOTATOR, DISAGREEMENT, Facts, Verdict, verdicts_of, votes_wanted
+from labeling.core.raters import Eye, probability_of
+from labeling.flags import flags_write
 from labeling.locks import item_lock
-from labeling.models import Annotation, Assignment, Consensus, Item, Panel, RaterProfile
-from scoring.core.types import score_from_vote
+from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Skip
+from labeling.panel import People, consensus_solve, consensus_solve_due, counted_annotations, people_known
+from scoring.core.types import ACR_HIGH, ACR_LOW, score_from_vote
+from scoring.events import event_note
 from scoring.models import Score
-from scoring.score import scores_of
+from scoring.score import displayed_scores
+
+__all__ = [
+    "consensus_settle",
+    "consensus_settle_due",
+    "consensus_solve",
+    "consensus_solve_due",
+    "label_fix",
+    "labels_of",
+]
 
 Slot = Assignment.State
+State = Item.State
 FIX_STD_ERROR = 0.3  # a reviewer has looked twice, but is one person
+LABEL_FIELDS = ("mos", "mos_score", "std_error", "ci_low", "ci_high")
+VOTE_FIELDS = ("vote_count", "histogram", "dimensions", "defects")
 
 
 def labels_of(*, item_ids: Iterable[int]) -> dict[int, Consensus]:
-    """Labels by item id, in one query."""
+    """Labels by item id, in one query; items without a label are absent."""
     return {label.item_id: label for label in Consensus.objects.filter(item_id__in=list(item_ids))}
 
 
 def consensus_settle_due(*, limit: int = 500) -> int:
-    """Settle items whose wake-up was lost; returns how many."""
+    """Settle items whose wake-up was lost, then solve projects that have new votes; returns items settled."""
     due = list(Item.objects.filter(is_due=True).order_by("pk").values_list("pk", flat=True)[:limit])
     for item_id in due:
         consensus_settle(item_id=item_id)
+    consensus_solve_due()
     return len(due)
 
 
 @transaction.atomic
 def consensus_settle(*, item_id: int) -> Consensus | None:
-    """Write the item's label from its live votes; settle it, ask for one more vote, or flag it."""
+    """Write the item's label from its votes; settle it, ask for one more vote, or flag it.
+
+    None where nobody's vote counts. Safe to repeat.
+    """
     item = item_lock(item_id)
     if item.state in DECIDED:
         Item.objects.filter(pk=item.pk, is_due=True).update(is_due=False)
         return Consensus.objects.filter(item=item).first()
-    votes = list(live_annotations().filter(item_id=item.pk).order_by("id"))
-    if not votes:
-        Consensus.objects.filter(item=item).delete()
-        flags_clear(item_id=item.pk)
-        _state_write(item, Item.State.OPEN)
-        return None
-    label = _label_write(item, votes)
-    verdicts = verdicts_of(_facts(item, votes, label))
-    _state_write(item, _state_after(item, verdicts))
+    votes = list(counted_annotations().filter(item_id=item.pk).order_by("id"))
+    people = people_known(project_id=item.project_id, user_ids=[vote.rater_id for vote in votes])
+    label = _label_write(item, votes, people)
+    wanted = _wanted(item, votes, people)
+    if len(votes) < wanted:
+        _slots_open(item, wanted - len(votes))
+    else:
+        _slots_close(item)
+    _route(item, _verdicts(item, votes, people, label), is_enough=len(votes) >= wanted)
     return label
 
 
 def label_fix(*, item_id: int, rating: int) -> Consensus:
     """The label a reviewer set; the caller holds the item. The votes stay beside it for everybody to see."""
-    label = interval_of(float(rating), FIX_STD_ERROR)
+    label = _columns(interval_of(float(rating), FIX_STD_ERROR))
+    nothing = {"vote_count": 0, "histogram": [0] * (ACR_HIGH - ACR_LOW + 1)}
     row, _made = Consensus.objects.update_or_create(
-        item_id=item_id,
-        defaults=_columns(label),
-        create_defaults={**_columns(label), "vote_count": 0, "histogram": [0] * 5},
+        item_id=item_id, defaults=label, create_defaults={**label, **nothing}
+    )
+    return row
+
+
+def _label_write(item: Item, votes: Sequence[Annotation], people: People) -> Consensus | None:
+    if not votes:
+        Consensus.objects.filter(item=item).delete()
+        return None
+    ratings = [vote.rating or 0 for vote in votes]
+    pairs = [(float(vote.rating or 0), people.rater(vote.rater_id)) for vote in votes]
+    row = Consensus(
+        item=item,
+        vote_count=len(votes),
+        histogram=[ratings.count(grade) for grade in range(ACR_LOW, ACR_HIGH + 1)],
+        dimensions=_dimensions(votes),
+        defects=_defects(votes, people),
+        **_columns(label_of(pairs, prior=people.prior)),
+    )
+    Consensus.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["item"],
+        update_fields=[*LABEL_FIELDS, *VOTE_FIELDS, "settled_at"],
     )
     return row
 
@@ -79,85 +120,114 @@ def _columns(label: Label) -> dict[str, float]:
     }
 
 
-def _label_write(item: Item, votes: Sequence[Annotation]) -> Consensus:
-    ratings = [vote.rating or 0 for vote in votes]
-    label = _label(item, votes)
-    row, _made = Consensus.objects.update_or_create(
-        item=item,
-        defaults={
-            **_columns(label),
-            "vote_count": len(votes),
-            "histogram": [ratings.count(grade) for grade in range(1, 6)],
-            "dimensions": _means(vote.dimensions for vote in votes),
-            "defects": _means(vote.defects for vote in votes),
-        },
-    )
-    return row
+def _dimensions(votes: Sequence[Annotation]) -> dict[str, float]:
+    """Mean grade of each dimension somebody rated."""
+    grades: dict[str, list[float]] = {}
+    for vote in votes:
+        for name, grade in vote.dimensions.items():
+            grades.setdefault(name, []).append(float(grade))
+    return {name: round(sum(each) / len(each), 4) for name, each in grades.items()}
 
 
-def _label(item: Item, votes: Sequence[Annotation]) -> Label:
-    panel = Panel.objects.filter(project_id=item.project_id).first()
-    prior = Prior(panel.prior_mos, panel.prior_std, panel.noise_std) if panel else Prior()
-    known = {
-        row.user_id: Rater(row.bias, row.noise_std, row.vote_count)
-        for row in RaterProfile.objects.filter(
-            project_id=item.project_id, user_id__in=[vote.rater_id for vote in votes]
-        )
+def _defects(votes: Sequence[Annotation], people: People) -> dict[str, float]:
+    """Probability of each defect somebody spoke of."""
+    said: dict[str, list[tuple[bool, Eye]]] = {}
+    for vote in votes:
+        for name, there in vote.defects.items():
+            said.setdefault(name, []).append((bool(there), people.eye(vote.rater_id)))
+    return {
+        name: round(probability_of(answers, prevalence=people.defect_rate), 4)
+        for name, answers in said.items()
     }
-    stranger = Rater(0.0, prior.noise_std)
-    return label_of([(vote.rating or 0, known.get(vote.rater_id, stranger)) for vote in votes], prior=prior)
 
 
-def _means(said: Iterable[dict[str, Any]]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for each in said:
-        for name, value in each.items():
-            found.setdefault(name, []).append(float(value))
-    return {name: round(sum(values) / len(values), 4) for name, values in found.items()}
+def _fair(votes: Sequence[Annotation], people: People) -> list[float]:
+    """Ratings freed of each person's bias."""
+    return [(vote.rating or 0) - people.rater(vote.rater_id).bias for vote in votes]
 
 
-def _facts(item: Item, votes: Sequence[Annotation], label: Consensus) -> Facts:
-    score: Score | None = scores_of(image_ids=[item.image_id]).get(item.image_id)
+def _wanted(item: Item, votes: Sequence[Annotation], people: People) -> int:
+    wanted = votes_wanted(
+        _fair(votes, people), overlap=item.project.overlap, max_overlap=item.project.max_overlap
+    )
+    # A returned image waits for its author, however many others have voted.
+    return max(wanted, len(votes) + 1) if item.returned_to_id is not None else wanted
+
+
+def _slots_open(item: Item, needed: int) -> None:
+    """See to it that so many slots can be voted on: closed ones are opened again, then new ones made."""
+    slots = list(Assignment.objects.filter(item_id=item.pk).order_by("slot"))
+    needed -= sum(slot.state in (Slot.FREE, Slot.LEASED) for slot in slots)
+    closed = [slot.pk for slot in slots if slot.state == Slot.CLOSED][: max(0, needed)]
+    if closed:
+        Assignment.objects.filter(pk__in=closed, state=Slot.CLOSED).update(
+            state=Slot.FREE, user=None, lease_until=None
+        )
+    first = 1 + max((slot.slot for slot in slots), default=0)
+    Assignment.objects.bulk_create(
+        Assignment(item_id=item.pk, project_id=item.project_id, slot=slot, priority=item.priority)
+        for slot in range(first, first + needed - len(closed))
+    )
+
+
+def _slots_close(item: Item) -> None:
+    """Nobody is asked any more; who has the image before them may still vote."""
+    Assignment.objects.filter(item_id=item.pk, state=Slot.FREE).update(state=Slot.CLOSED)
+
+
+def _verdicts(
+    item: Item, votes: Sequence[Annotation], people: People, label: Consensus | None
+) -> list[Verdict]:
+    if label is None:
+        return []
+    score: Score | None = displayed_scores().filter(image_id=item.image_id).first()
     flagged = [vote for vote in votes if vote.is_flagged]
-    return Facts(
+    facts = Facts(
         ratings=[vote.rating or 0 for vote in votes],
+        fair=_fair(votes, people),
         mos_score=label.mos_score,
         label_std=label.std_error,
         model_score=score.overall_score if score else None,
         model_std=score.overall_std if score else 0.0,
-        probabilities={f["defect"]: f["probability"] for f in score.findings} if score else {},
-        denied=frozenset(name for name, share in label.defects.items() if share < 0.5),
+        model_says={found["defect"]: found["probability"] for found in score.findings} if score else {},
+        people_say=label.defects,
+        flag_count=len(flagged),
         notes=[vote.note for vote in flagged],
-        annotator_flags=len(flagged),
     )
+    return verdicts_of(facts)
 
 
-def _state_after(item: Item, verdicts: Sequence[Verdict]) -> str:
-    slots = Assignment.objects.filter(item_id=item.pk)
-    pending = slots.filter(state__in=[Slot.FREE, Slot.LEASED]).exists()
-    reasons = {verdict.reason for verdict in verdicts}
-    if not pending and DISAGREEMENT in reasons and _slot_add(item):
-        pending = True
-    urgent = [v for v in verdicts if v.reason == "annotator" or not pending]
-    for verdict in urgent:
-        flag_raise(item_id=item.pk, reason=verdict.reason, evidence=verdict.evidence)
-    flags_clear(item_id=item.pk, but=[verdict.reason for verdict in urgent])
-    if urgent:
-        return Item.State.FLAGGED
-    return Item.State.OPEN if pending else Item.State.SETTLED
+def _route(item: Item, verdicts: Sequence[Verdict], *, is_enough: bool) -> None:
+    """Flags and state of the item. Before there are enough votes only what cannot wait is flagged."""
+    if not is_enough:
+        verdicts = [verdict for verdict in verdicts if _is_urgent(item, verdict)]
+    flags_write(item_id=item.pk, verdicts=verdicts)
+    state = State.FLAGGED if verdicts else State.SETTLED if is_enough else State.OPEN
+    if state != item.state or item.is_due:
+        Item.objects.filter(pk=item.pk).update(state=state, version=F("version") + 1, is_due=False)
+    if state != item.state:
+        reasons = {"reasons": [verdict.reason for verdict in verdicts]} if verdicts else {}
+        event_note(
+            actor=None,
+            verb="consensus.settle",
+            target=item,
+            before={"state": item.state},
+            after={"state": state} | reasons,
+        )
 
 
-def _slot_add(item: Item) -> bool:
-    """One more slot for an item people disagree on; False when it has as many as the project allows."""
-    last = Assignment.objects.filter(item_id=item.pk).aggregate(slot=Max("slot"))["slot"] or 0
-    used = Assignment.objects.filter(item_id=item.pk).exclude(state=Slot.CLOSED).count()
-    if used >= item.project.max_overlap:
-        return False
-    Assignment.objects.create(
-        item_id=item.pk, project_id=item.project_id, slot=last + 1, priority=item.priority
+def _is_urgent(item: Item, verdict: Verdict) -> bool:
+    """An annotator's flag does not wait; nor does a dispute that no further annotator can settle."""
+    if verdict.reason == ANNOTATOR:
+        return True
+    return verdict.reason == DISAGREEMENT and not _others_exist(item)
+
+
+def _others_exist(item: Item) -> bool:
+    """Whether an annotator is left who has neither voted on the item nor passed on it."""
+    able = Membership.objects.filter(
+        project_id=item.project_id, role=Membership.Role.ANNOTATOR, is_paused=False, user__is_active=True
     )
-    return True
-
-
-def _state_write(item: Item, state: str) -> None:
-    Item.objects.filter(pk=item.pk).update(state=state, version=item.version + 1, is_due=False)
+    voted = Assignment.objects.filter(item_id=item.pk, state=Slot.SUBMITTED).values("user_id")
+    passed = Skip.objects.filter(item_id=item.pk).values("user_id")
+    return able.exclude(user_id__in=voted).exclude(user_id__in=passed).exists()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
 
+from labeling.core.flags import Verdict
 from labeling.models import Flag
 
 
@@ -18,10 +19,23 @@ def flag_raise(*, item_id: int, reason: str, evidence: Mapping[str, Any]) -> Fla
     return flag
 
 
-def flags_clear(*, item_id: int, but: Iterable[str] = ()) -> int:
-    """Close the open flags of an item except those of the reasons in ``but``; returns how many."""
-    gone = Flag.objects.filter(item_id=item_id, cleared_at=None).exclude(reason__in=list(but))
-    return gone.update(cleared_at=timezone.now())
+def flags_write(*, item_id: int, verdicts: Sequence[Verdict]) -> None:
+    """Make the open flags of an item those of ``verdicts``; only what changed is written."""
+    known = {flag.reason: flag for flag in Flag.objects.filter(item_id=item_id, cleared_at=None)}
+    for verdict in verdicts:
+        flag = known.pop(verdict.reason, None)
+        if flag is None or flag.evidence != dict(verdict.evidence):
+            flag_raise(item_id=item_id, reason=verdict.reason, evidence=verdict.evidence)
+    if known:
+        flags_clear(item_id=item_id, reasons=known)
+
+
+def flags_clear(*, item_id: int, reasons: Iterable[str] | None = None) -> int:
+    """Close the open flags of an item, all or those of ``reasons``; returns how many."""
+    flags = Flag.objects.filter(item_id=item_id, cleared_at=None)
+    if reasons is not None:
+        flags = flags.filter(reason__in=list(reasons))
+    return flags.update(cleared_at=timezone.now())
 
 
 def flags_open(item_ids: Iterable[int]) -> dict[int, list[Flag]]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from labeling.models import Assignment, Item, Membership, Project
+from labeling.core.consensus import Prior
+from labeling.models import Assignment, Item, Membership, Panel, Project
 from scoring.errors import NotThereError
 
 
@@ -49,3 +50,20 @@ def items_lock(item_ids: Iterable[int]) -> list[Item]:
 def members_lock(project: Project) -> list[Membership]:
     """Every membership of a project, locked in order of pk: who may do what is changed one at a time."""
     return list(Membership.objects.select_for_update().filter(project=project).order_by("pk"))
+
+
+def panel_lock(project: Project) -> Panel | None:
+    """What is known of a project's people, locked, made where missing; None while another holds it."""
+    start = Prior()
+    Panel.objects.get_or_create(
+        project=project,
+        defaults={
+            "prior_mos": start.mos,
+            "prior_std": start.std,
+            "noise_std": start.noise_std,
+            "bias_std": start.bias_std,
+            "vote_count": 0,
+            "last_vote_id": 0,
+        },
+    )
+    return Panel.objects.select_for_update(skip_locked=True).filter(project=project).first()

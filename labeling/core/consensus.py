@@ -186,7 +186,7 @@ def _labels(state: _State, items: Codes, raters: Codes, rating: Array) -> tuple[
     state.middle += shift
     offset = offset - shift
     state.label_var = max(LEAST_LABEL_VAR, float(np.mean(offset**2 + variance)))
-    return offset, variance
+    return np.asarray(offset, dtype=np.float64), np.asarray(variance, dtype=np.float64)
 
 
 def _people(
@@ -195,18 +195,19 @@ def _people(
     """M step: bias and gain by a shrunk regression of each person's votes on the labels, then the noise."""
     label, doubt, vote = offset[items], variance[items], rating - state.middle
     people = len(state.bias)
-    count = np.bincount(raters, minlength=people)
+    count = np.bincount(raters, minlength=people).astype(np.float64)
     shrink_bias, shrink_gain = state.noise_var / state.bias_var, state.noise_var / state.gain_var
-    a, b = count + shrink_bias, np.bincount(raters, label, people)
+    a: Array = count + shrink_bias
+    b = np.bincount(raters, label, people)
     c = np.bincount(raters, label**2 + doubt, people) + shrink_gain
-    right, right_gain = np.bincount(raters, vote, people), np.bincount(raters, vote * label, people)
-    right_gain = right_gain + shrink_gain
+    right = np.bincount(raters, vote, people)
+    right_gain = np.bincount(raters, vote * label, people) + shrink_gain
     area = a * c - b**2
     state.bias = (c * right - b * right_gain) / area
     state.gain = np.maximum(0.0, (a * right_gain - b * right) / area)
     state.bias_error, gain_error = state.noise_var * c / area, state.noise_var * a / area
-    state.bias_var = _within(np.mean(state.bias**2 + state.bias_error), BIAS_VAR_RANGE)
-    state.gain_var = _within(np.mean((state.gain - 1.0) ** 2 + gain_error), GAIN_VAR_RANGE)
+    state.bias_var = _within(float(np.mean(state.bias**2 + state.bias_error)), BIAS_VAR_RANGE)
+    state.gain_var = _within(float(np.mean((state.gain - 1.0) ** 2 + gain_error)), GAIN_VAR_RANGE)
     rest = vote - state.bias[raters] - state.gain[raters] * label
     squares = np.bincount(raters, rest**2 + state.gain[raters] ** 2 * doubt, people)
     pseudo = NOISE_PSEUDO_VOTES * state.usual_noise_var
@@ -215,7 +216,7 @@ def _people(
 
 
 def _within(value: float, bounds: tuple[float, float]) -> float:
-    return float(min(bounds[1], max(bounds[0], value)))
+    return min(bounds[1], max(bounds[0], value))
 
 
 def _read_out(state: _State, items: Codes, raters: Codes, rating: Array) -> Solution:
@@ -236,14 +237,7 @@ def _read_out(state: _State, items: Codes, raters: Codes, rating: Array) -> Solu
     return Solution(
         mos=np.clip(state.middle + np.bincount(items, weight * fair), LOWEST, HIGHEST),
         std_error=np.sqrt(variance),
-        raters=tuple(
-            Rater(*map(float, row), vote_count=int(votes))
-            for row, votes in zip(
-                zip(state.bias, state.gain, np.sqrt(state.noise_var), np.sqrt(doubt), strict=True),
-                count,
-                strict=True,
-            )
-        ),
+        raters=_raters(state, count),
         prior=Prior(
             mos=state.middle,
             std=float(np.sqrt(state.label_var)),
@@ -251,4 +245,12 @@ def _read_out(state: _State, items: Codes, raters: Codes, rating: Array) -> Solu
             bias_std=float(np.sqrt(state.bias_var)),
             shift_std=float(np.sqrt(shift_var)),
         ),
+    )
+
+
+def _raters(state: _State, count: Codes) -> tuple[Rater, ...]:
+    columns = (state.bias, state.gain, np.sqrt(state.noise_var), np.sqrt(state.bias_error), count)
+    return tuple(
+        Rater(bias=bias, gain=gain, noise_std=noise, bias_std=doubt, vote_count=int(votes))
+        for bias, gain, noise, doubt, votes in np.column_stack(columns).tolist()
     )
