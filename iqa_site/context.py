@@ -19,6 +19,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """The pages this person may open, the one they are on, their projects, and the theme."""
     theme = theme_of(request)
     shown: dict[str, Any] = {
+        "csp_nonce": getattr(request, "csp_nonce", ""),  # itself lazy
         "theme": theme,
         "theme_next": next_theme(theme),
         "nav_pages": [],

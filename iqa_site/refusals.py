@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -54,15 +54,15 @@ class StationRefusals:
 class LoginFirst(LoginRequiredMiddleware):
     """Every page asks who you are unless it says otherwise; programs hear 401 instead of a login page."""
 
-    def handle_no_permission(
-        self, request: HttpRequest, view_func: Callable[..., object]
+    def handle_no_permission(  # type: ignore[override]  # a program is not redirected
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         """Redirect a browser, move the whole page for htmx, refuse a program."""
         if wants_json(request):
             return JsonResponse({"code": "not_logged_in", "detail": _("Log in first.")}, status=401)
         response = super().handle_no_permission(request, view_func)
         if getattr(request, "htmx", None):
-            return HttpResponseClientRedirect(self.get_login_url(view_func))
+            return HttpResponseClientRedirect(resolve_url(self.get_login_url(view_func)))
         return response
 
 

@@ -20,7 +20,8 @@ from labeling.underway import work_underway
 from labeling.words import event_words
 from scoring.models import Event, Image
 
-VOTES_SHOWN, ACTS_SHOWN, PEEKED = 8, 8, 6
+VOTES_SHOWN, ACTS_SHOWN = 8, 8
+PEEKED, FEWEST_PEEKED = 6, 3
 
 
 @require_safe
@@ -34,13 +35,14 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "labeling/home.html#loop", _loop(project))
     role = role_of(user, project) or Role.ANNOTATOR
     work = my_work(user=user, project=project)
+    pause, step = _pause_reason(user, project), _next_step(work, role)
     context = {
         "project": project,
         "work": work,
-        "pause": _pause_reason(user, project),
-        "step": _next_step(work, role),
+        "pause": pause,
+        "step": step,
         "nothing": "" if work.left else nothing_words(why_nothing(user=user, project=project)),
-        "peek": _peek(user, project),
+        "peek": _peek(user, project) if step == "label" and pause is None else [],
         "votes": recent_votes(user=user, project=project, limit=VOTES_SHOWN),
         "is_admin": role == Role.ADMIN,
         "is_reviewer": RANK[role] >= RANK[Role.REVIEWER],
@@ -77,7 +79,8 @@ def _peek(user: User, project: Project) -> list[int]:
     mine = Assignment.objects.filter(user_id=user.pk, item_id=OuterRef("pk"))
     free = Assignment.objects.filter(item_id=OuterRef("pk"), state=Assignment.State.FREE)
     waiting = Item.objects.filter(Exists(free), ~Exists(mine), project=project, state=Item.State.OPEN)
-    return list(waiting.order_by("-pk").values_list("image_id", flat=True)[:PEEKED])
+    found = list(waiting.order_by("-pk").values_list("image_id", flat=True)[:PEEKED])
+    return found if len(found) >= FEWEST_PEEKED else []
 
 
 def _pause_reason(user: User, project: Project) -> str | None:

@@ -48,7 +48,7 @@ def field(bound: BoundField) -> dict[str, Any]:
     """A form field with label, help and errors, tied together for screen readers."""
     described = [f"{bound.id_for_label}-help"] if bound.help_text else []
     described += [f"{bound.id_for_label}-error"] if bound.errors else []
-    attrs = {"aria-describedby": " ".join(described)} if described else {}
+    attrs: dict[str, str | bool] = {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         attrs["aria-invalid"] = "true"
     return {
@@ -90,8 +90,10 @@ def bar(value: float | None, label: str) -> dict[str, Any]:
 @register.inclusion_tag("components/dimensions.html")
 def dimensions(of: Any) -> dict[str, Any]:
     """The five bars of a Score row, or of a mapping from dimension to score 0-100."""
-    get = of.get if isinstance(of, Mapping) else lambda name: getattr(of, f"{name}_score", None)
-    return {"bars": [(get(str(name)), words.DIMENSION_WORDS[name]) for name in Dimension]}
+    values = (
+        of if isinstance(of, Mapping) else {str(one): getattr(of, f"{one}_score", None) for one in Dimension}
+    )
+    return {"bars": [(values.get(str(one)), words.DIMENSION_WORDS[one]) for one in Dimension]}
 
 
 @register.inclusion_tag("components/defect.html")
@@ -142,7 +144,7 @@ def _level(grade_: Grade) -> int:
 
 # --- numbers and times -------------------------------------------------------------------------------
 @register.filter
-def number(value: float | None, decimals: int = 0) -> str:
+def number(value: float | str | None, decimals: int = 0) -> str:
     """A number as people write it, thousands apart; a dash where there is none."""
     if value is None or value == "":
         return "–"
