@@ -139,6 +139,7 @@ def look_at(page: Page, name: str) -> None:
             page.set_viewport_size({"width": width, "height": 800})
             if os.environ.get("VITRINE_SHOTS") == "1":
                 SHOTS.mkdir(exist_ok=True)
+                page.evaluate("scrollTo(0, 0)")
                 page.screenshot(path=SHOTS / f"{name}-{theme}-{width}.png", full_page=True)
             if width == NARROW and theme == "light":
                 assert not sticking_out(page), f"{name} is wider than {NARROW} px"
