@@ -8,7 +8,6 @@ lock. The client's key makes a submit that is sent twice one vote.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,11 +21,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from labeling.answer import LONGEST_NOTE, Answer
 from labeling.flags import flag_raise
 from labeling.locks import item_lock, slot_lock
 from labeling.models import Annotation, Assignment, Flag, Item, Project
 from labeling.permissions import require_labeler
-from scoring.core.types import ACR_HIGH, ACR_LOW, Defect, Dimension, nearest_vote
+from scoring.core.types import nearest_vote
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
 from scoring.models import Score
@@ -36,9 +36,21 @@ from scoring.wake import wake
 State = Assignment.State
 SETTLE = "maintenance.consensus_settle"
 DECIDED = (Item.State.APPROVED, Item.State.REJECTED)
-LONGEST_NOTE = 1000
 LONGEST_MS = 2**31 - 1
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+__all__ = [
+    "DECIDED",
+    "LONGEST_MS",
+    "LONGEST_NOTE",
+    "Answer",
+    "Shown",
+    "annotation_submit",
+    "annotation_withdraw",
+    "live_annotations",
+    "recent_votes",
+    "shown_of",
+    "withdrawal_write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +60,6 @@ class Shown:
     score: float | None
     std: float | None
     is_blind: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a person sent for one slot, checked for shape; ``digest`` names it."""
-
-    assignment_id: int
-    rating: int | None
-    accept: bool
-    dimensions: Mapping[str, int]
-    defects: Mapping[str, bool]
-    is_flagged: bool
-    note: str
-    supersedes_id: int | None
-
-    def __post_init__(self) -> None:
-        if self.accept and self.rating is not None:
-            raise BadInputError(_("Accept the score or give your own, not both."), code="two_answers")
-        if not self.accept and self.rating is None:
-            raise BadInputError(_("An empty answer cannot be sent: rate from 1 to 5."), code="empty")
-        if self.rating is not None:
-            _require_grade(self.rating)
-        for name, grade in self.dimensions.items():
-            if name not in set(Dimension):
-                raise BadInputError(_("There is no dimension called {name}.").format(name=name[:50]))
-            _require_grade(grade)
-        for name, there in self.defects.items():
-            if name not in set(Defect) or not isinstance(there, bool):
-                raise BadInputError(_("There is no defect called {name}.").format(name=name[:50]))
-        if len(self.note) > LONGEST_NOTE or "\x00" in self.note:
-            raise BadInputError(_("A note has at most {most} characters.").format(most=LONGEST_NOTE))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what was said, in a fixed order."""
-        said = {name: getattr(self, name) for name in self.__slots__}
-        said |= {"dimensions": dict(self.dimensions), "defects": dict(self.defects)}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _require_grade(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not ACR_LOW <= value <= ACR_HIGH:
-        raise BadInputError(_("A rating is a whole number from 1 to 5."), code="bad_rating")
 
 
 def shown_of(assignment: Assignment, score: Score | None) -> Shown:

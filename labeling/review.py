@@ -18,11 +18,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.annotate import DECIDED, live_annotations, withdrawal_write
-from labeling.consensus import label_fix
+from labeling.answer import require_grade, require_text
+from labeling.consensus import consensus_settle, label_fix
 from labeling.flags import flag_raise, flags_clear, flags_open
 from labeling.locks import item_lock, items_lock
 from labeling.models import Annotation, Assignment, Consensus, Flag, Item, Membership, Project, Review
-from labeling.permissions import Role, require_role
+from labeling.permissions import Role, require_labeler, require_role
 from labeling.queue import RETURN_KEPT_FOR
 from scoring.errors import BadInputError, ConflictError, NotAllowedError
 from scoring.events import event_note
@@ -38,7 +39,7 @@ STATE_AFTER = {
     Decision.RETURN: Item.State.OPEN,
 }
 LONGEST_REASON = 1000
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,11 @@ class Wish:
             raise BadInputError(_("There is no such decision."), code="bad_decision")
         if self.decision in (Decision.REJECT, Decision.RETURN) and not self.reason:
             raise BadInputError(_("Say why, so that people can learn from it."), code="reason_missing")
-        if len(self.reason) > LONGEST_REASON or "\x00" in self.reason:
-            raise BadInputError(_("A reason has at most {most} characters.").format(most=LONGEST_REASON))
-        wants_rating = self.decision == Decision.FIX
-        if wants_rating != (self.fixed_rating is not None):
-            raise BadInputError(_("A fix, and only a fix, carries a rating."), code="bad_rating")
-        if wants_rating and (isinstance(self.fixed_rating, bool) or self.fixed_rating not in range(1, 6)):
-            raise BadInputError(_("A rating is a whole number from 1 to 5."), code="bad_rating")
+        require_text(self.reason, most=LONGEST_REASON)
+        if self.decision == Decision.FIX:
+            require_grade(self.fixed_rating)
+        elif self.fixed_rating is not None:
+            raise BadInputError(_("Only a fix carries a rating."), code="bad_rating")
 
 
 def review_queue(*, user: User, project: Project, reason: str = "") -> QuerySet[Item]:
@@ -104,7 +103,7 @@ def review_decide(
     try:
         with transaction.atomic():
             item = item_lock(item_id)
-            require_role(reviewer, item.project, Role.REVIEWER)
+            _require_reviewer(reviewer, item.project)
             return _decide(reviewer, item, wish, key, version=version, author_id=author_id)
     except IntegrityError:  # the key was used for another item at the same moment
         return _same(Review.objects.get(key=key), reviewer, item_id, wish)
@@ -120,7 +119,7 @@ def review_decide_many(
         raise BadInputError(_("Decide on at most {most} images at once.").format(most=MOST_AT_ONCE))
     items = items_lock(item_ids)
     for project in {item.project_id: item.project for item in items}.values():
-        require_role(reviewer, project, Role.REVIEWER)
+        _require_reviewer(reviewer, project)
     made = []
     for item in items:
         own_key = uuid.uuid5(key, str(item.pk))
@@ -128,6 +127,12 @@ def review_decide_many(
         if item.state not in DECIDED or known:
             made.append(_decide(reviewer, item, wish, own_key, version=None, author_id=None))
     return made
+
+
+def _require_reviewer(user: User, project: Project) -> None:
+    """Refuse who is not a reviewer, and who is paused."""
+    require_labeler(user, project)
+    require_role(user, project, Role.REVIEWER)
 
 
 def _decide(
@@ -141,6 +146,8 @@ def _decide(
             _("You voted on this image yourself; another reviewer decides."), code="own_work"
         )
     _require_current(item, version)
+    if item.is_due:  # the decision is on the label of every vote, those of the last second too
+        consensus_settle(item_id=item.pk)
     if wish.decision == Decision.APPROVE and not Consensus.objects.filter(item=item).exists():
         raise BadInputError(_("Nobody has voted on this image; give it a rating instead."), code="no_label")
     review = Review.objects.create(
