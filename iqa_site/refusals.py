@@ -24,6 +24,7 @@ TITLES: dict[int, Callable[[], str]] = {
     403: lambda: _("This is not yours to open"),
     404: lambda: _("There is nothing here"),
     409: lambda: _("That is not possible now"),
+    413: lambda: _("That is too much at once"),
     422: lambda: _("That cannot be used"),
 }
 WAYS_ON: dict[int, Callable[[], str]] = {
@@ -31,6 +32,7 @@ WAYS_ON: dict[int, Callable[[], str]] = {
     403: lambda: _("An admin of the project can give you the role it needs."),
     404: lambda: _("The address may be mistyped, or the thing was removed or belongs to another project."),
     409: lambda: _("Load the page again to see how things stand now."),
+    413: lambda: _("Go back and send less; nothing was kept."),
     422: lambda: _("Go back and correct it; nothing was changed."),
 }
 

@@ -30,7 +30,8 @@ class Duel:
     @property
     def metrics(self) -> Mapping[str, Any]:
         """What the trial measured of both."""
-        return self.tested.metrics
+        found: Mapping[str, Any] = self.tested.metrics
+        return found
 
     @property
     def is_provisional(self) -> bool:

@@ -51,9 +51,14 @@ class ImportProgress:
     eta_s: float | None
 
     @property
+    def ended(self) -> int:
+        """Rows that were added, known already or refused."""
+        return self.total - self.pending
+
+    @property
     def share(self) -> float:
         """Ended share 0-1."""
-        return (self.total - self.pending) / self.total if self.total else 0.0
+        return self.ended / self.total if self.total else 0.0
 
 
 def import_start(

@@ -97,7 +97,7 @@ def freeze(request: HttpRequest) -> HttpResponse:
             request,
             _("Version {name} is frozen: {rows} labels.").format(name=version.name, rows=version.row_count),
         )
-    return HttpResponseRedirect(reverse("data") + "#versions")
+    return HttpResponseRedirect(reverse("data"))
 
 
 def _line(text: str) -> str:

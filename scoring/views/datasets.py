@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from typing import IO
 
@@ -44,8 +45,9 @@ def export(request: HttpRequest, dataset_id: int, fmt: str) -> HttpResponseBase:
 
 def _written(dataset: DatasetVersion, fmt: str) -> IO[bytes]:
     """The version in a nameless file, which is gone once it has been sent."""
-    text = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - the answer closes it
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     dataset_export(dataset=dataset, fmt=fmt, out=text)
-    text.flush()
-    text.seek(0)
-    return text.buffer
+    text.detach()  # which flushes, and keeps the file open when the wrapper goes
+    file.seek(0)
+    return file

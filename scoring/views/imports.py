@@ -73,7 +73,7 @@ def add(request: HttpRequest, job_id: int) -> HttpResponseBase:
     return HttpResponseRedirect(reverse("import", args=[job.pk]))
 
 
-def _jobs_of_files(request: HttpRequest, files: list[UploadedFile]) -> Iterator[ImportJob]:
+def _jobs_of_files(request: HttpRequest, files: list[UploadedFile[Any]]) -> Iterator[ImportJob]:
     pictures, others = by_kind(files)
     if pictures:
         label = pictures[0].name or "" if len(pictures) == 1 else ""
@@ -103,7 +103,7 @@ def _kind_of_path(path: str) -> str:
     return Kind.FOLDER if found == Kind.UPLOAD else found
 
 
-def _upload(file: UploadedFile) -> tuple[str, Any]:
+def _upload(file: UploadedFile[Any]) -> tuple[str, Any]:
     return file.name or "", file.file
 
 
@@ -130,9 +130,11 @@ def page(request: HttpRequest, job_id: int) -> HttpResponse:
         "job": job,
         "progress": progress,
         "is_active": job.state in ACTIVE,
+        "speed": progress.rate if job.state in ACTIVE else None,
+        "error": _(job.error) if job.error else "",  # stored in English, known to the catalogue of words
         "can_resume": job.state in (State.CANCELLED, State.FAILED) or _has_passing(job),
         "state": state,
-        "choices": _choices(progress),
+        "choices": [one for one in _choices(progress) if one[2] or one[0] in ("", state)],
         "page": found,
         "rows": [(row, refusal_words(row.code, row.reason)) for row in found],
         "nav_current": "data",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -33,7 +33,7 @@ KINDS = {
     ".ndjson": Kind.TABLE,
     ".txt": Kind.URLS,
 }
-CAPS = {Kind.ARCHIVE: TOTAL_CAP, Kind.TABLE: TABLE_CAP, Kind.URLS: TABLE_CAP}
+CAPS: Mapping[str, int] = {Kind.ARCHIVE: TOTAL_CAP, Kind.TABLE: TABLE_CAP, Kind.URLS: TABLE_CAP}
 REQUEST_CAP = TOTAL_CAP + 2**20  # an archive and the form around it
 
 
@@ -42,7 +42,7 @@ def kind_of(name: str) -> str:
     return KINDS.get(PurePosixPath(name.lower()).suffix, Kind.UPLOAD)
 
 
-def by_kind(files: Sequence[UploadedFile]) -> tuple[list[UploadedFile], list[UploadedFile]]:
+def by_kind(files: Sequence[UploadedFile[Any]]) -> tuple[list[UploadedFile[Any]], list[UploadedFile[Any]]]:
     """Pictures, which share one import, and archives and tables, which are one each."""
     pictures = [file for file in files if kind_of(file.name or "") == Kind.UPLOAD]
     return pictures, [file for file in files if kind_of(file.name or "") != Kind.UPLOAD]
@@ -54,7 +54,7 @@ class CappedUploadHandler(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        self._left = CAPS.get(kind_of(self.file_name or ""), PICTURE_CAP) + 1  # type: ignore[arg-type]
+        self._left = CAPS.get(kind_of(self.file_name or ""), PICTURE_CAP) + 1
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         kept = raw_data[: self._left]
