@@ -9,17 +9,17 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 
 from scoring.core.promotion import Check
 
 CHECK_WORDS: dict[str, Promise] = {
-    Check.ENOUGH_LABELS: lazy("Enough labels"),
-    Check.RANKING: lazy("Ranks like people do"),
-    Check.ERROR: lazy("Error in points"),
-    Check.CATEGORIES: lazy("No category suffers"),
-    Check.CALIBRATION: lazy("Intervals are honest"),
-    Check.SPEED: lazy("Fast enough"),
+    Check.ENOUGH_LABELS: gettext_lazy("Enough labels"),
+    Check.RANKING: gettext_lazy("Ranks like people do"),
+    Check.ERROR: gettext_lazy("Error in points"),
+    Check.CATEGORIES: gettext_lazy("No category suffers"),
+    Check.CALIBRATION: gettext_lazy("Intervals are honest"),
+    Check.SPEED: gettext_lazy("Fast enough"),
 }
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -37,12 +37,12 @@ class AddPersonForm(forms.Form):
     """Somebody new in a project."""
 
     username = forms.CharField(
-        label=lazy("Name to log in with"),
+        label=gettext_lazy("Name to log in with"),
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
     )
     role = forms.ChoiceField(
-        label=lazy("Role"), choices=Membership.Role.choices, initial=Membership.Role.ANNOTATOR
+        label=gettext_lazy("Role"), choices=Membership.Role.choices, initial=Membership.Role.ANNOTATOR
     )
 
 

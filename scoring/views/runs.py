@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from scoring.duel import Duel, champion_when
@@ -32,13 +32,13 @@ EPOCHS_FOR_A_CURVE = 3
 SURE_SHARE = 0.1  # before that the time left is anybody's guess
 
 STEPS: dict[str, Promise] = {
-    "waiting": lazy("Waiting for a worker"),
-    "loading": lazy("Loading labels"),
-    "fitting": lazy("Fitting"),
-    "evaluating": lazy("Trying it out"),
-    "judging": lazy("Holding it against the champion"),
-    "registering": lazy("Entering it in the registry"),
-    "done": lazy("Done"),
+    "waiting": gettext_lazy("Waiting for a worker"),
+    "loading": gettext_lazy("Loading labels"),
+    "fitting": gettext_lazy("Fitting"),
+    "evaluating": gettext_lazy("Trying it out"),
+    "judging": gettext_lazy("Holding it against the champion"),
+    "registering": gettext_lazy("Entering it in the registry"),
+    "done": gettext_lazy("Done"),
 }
 
 

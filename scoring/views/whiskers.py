@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 
 from scoring.duel import Duel
 from scoring.templatetags.charts import Tick, nice_ticks
@@ -18,9 +18,9 @@ FIRST_ROW, ROW_STEP = 30.0, 34.0
 
 # metric: (name, what it says, which way is better, decimals)
 METRICS: Mapping[str, tuple[str, Promise, Promise, int]] = {
-    "srcc": ("SRCC", lazy("agreement with people's order"), lazy("higher is better"), 3),
-    "plcc": ("PLCC", lazy("agreement with people's scores"), lazy("higher is better"), 3),
-    "rmse": ("RMSE", lazy("typical error in points of 100"), lazy("lower is better"), 2),
+    "srcc": ("SRCC", gettext_lazy("agreement with people's order"), gettext_lazy("higher is better"), 3),
+    "plcc": ("PLCC", gettext_lazy("agreement with people's scores"), gettext_lazy("higher is better"), 3),
+    "rmse": ("RMSE", gettext_lazy("typical error in points of 100"), gettext_lazy("lower is better"), 2),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_the_catalogue_knows_every_marked_string(tmp_path: Path) -> None:
     )
     said = statistics_of(copy / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po")
     assert "untranslated" not in said, said
+
+
+def test_strings_are_marked_by_names_the_extractor_knows() -> None:
+    """xgettext looks for ``gettext_lazy(`` and ``_(``; a string behind another alias is never seen."""
+    alias = re.compile(r"import n?gettext(?:_lazy)? as (?!_$)\w+", re.MULTILINE)
+    guilty = [
+        str(path.relative_to(ROOT))
+        for room in ("iqa_site", "labeling", "scoring")
+        for path in (ROOT / room).rglob("*.py")
+        if alias.search(path.read_text(encoding="utf-8"))
+    ]
+    assert not guilty
 
 
 def test_a_chinese_reader_reads_chinese() -> None:
