@@ -77,10 +77,9 @@ def tokens(request: Request) -> Response:
 
 @extend_schema(request=None, responses={204: None}, tags=["tokens"])
 @api_view(["DELETE"])
-@permission_classes([AllowAny])
 def token(request: Request, key: str) -> Response:
     """Revoke a token of yours; it stops working at once."""
-    person = _logged_in(request)
+    person = person_of(request)
     gone, _kinds = AuthToken.objects.filter(user=person, token_key=key).delete()
     if not gone:
         raise NotThereError(_("You have no such token."))
