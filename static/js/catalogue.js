@@ -28,3 +28,12 @@ function walk(wall, key) {
   next?.focus();
   return next !== undefined;
 }
+
+/* Empty filters stay out of the address. */
+document.addEventListener("htmx:configRequest", (event) => {
+  const { elt, formData } = event.detail;
+  if (!elt.matches("[data-catalogue-form]")) return;
+  for (const [name, value] of [...formData.entries()]) {
+    if (value === "") formData.delete(name);
+  }
+});

@@ -1,0 +1,1 @@
+"""Tags of the people's room; load them by name."""

@@ -1,0 +1,93 @@
+"""What people read for a flag's evidence and for an act of the audit trail. Codes stay in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from labeling.models import Flag
+from scoring.models import Event
+from scoring.words import defect_words
+
+Reason = Flag.Reason
+Evidence = Mapping[str, Any]
+
+# When an item is sent to a reviewer, for those who wait for one.
+REASON_HELP: dict[str, Promise] = {
+    Reason.DISAGREEMENT: gettext_lazy(
+        "Votes lie more than a grade apart, and one more vote did not settle it."
+    ),
+    Reason.MODEL_AGAINST_PEOPLE: gettext_lazy(
+        "The model's score and the label differ by more than both admit to be unsure."
+    ),
+    Reason.LOW_CONFIDENCE: gettext_lazy("Neither the model nor the people are sure."),
+    Reason.ANNOTATOR: gettext_lazy("Somebody pressed F, mostly with a note."),
+    Reason.POLICY: gettext_lazy("The model is all but certain of a defect that marketplaces refuse."),
+}
+
+
+def evidence_words(flag: Flag) -> str:
+    """One sentence with the numbers that raised the flag; the reason's help where they are missing."""
+    try:
+        return _SENTENCES[flag.reason](flag.evidence)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return str(REASON_HELP.get(flag.reason, ""))
+
+
+def _disagreement(of: Evidence) -> str:
+    return _("The votes run from {lowest} to {highest}.").format(lowest=of["lowest"], highest=of["highest"])
+
+
+def _model_against_people(of: Evidence) -> str:
+    return _("The model says {model}, people say {people}: {gap} points apart.").format(
+        model=round(of["model_score"]), people=round(of["people_score"]), gap=round(of["gap"])
+    )
+
+
+def _low_confidence(of: Evidence) -> str:
+    return _("The model is unsure by {points} points, the label by {grades} grades.").format(
+        points=round(of["model_std"]), grades=f"{of['label_std']:.1f}"
+    )
+
+
+def _annotator(of: Evidence) -> str:
+    notes = [f"“{note}”" for note in of["notes"] if note]
+    count = int(of.get("count", 1))
+    said = ngettext("One person asks you to look.", "{count} people ask you to look.", count)
+    return " ".join([said.format(count=count), *notes])
+
+
+def _policy(of: Evidence) -> str:
+    found = (f"{defect_words(name)} {float(share):.0%}" for name, share in of["defects"].items())
+    return _("{defects}: marketplaces refuse that.").format(defects=", ".join(found))
+
+
+_SENTENCES: dict[str, Callable[[Evidence], str]] = {
+    Reason.DISAGREEMENT: _disagreement,
+    Reason.MODEL_AGAINST_PEOPLE: _model_against_people,
+    Reason.LOW_CONFIDENCE: _low_confidence,
+    Reason.ANNOTATOR: _annotator,
+    Reason.POLICY: _policy,
+}
+
+VERB_WORDS: dict[str, Promise] = {
+    "annotate.submit": gettext_lazy("voted"),
+    "annotate.correct": gettext_lazy("corrected a vote"),
+    "annotate.withdraw": gettext_lazy("took a vote back"),
+    "review.approve": gettext_lazy("approved"),
+    "review.reject": gettext_lazy("rejected"),
+    "review.return": gettext_lazy("returned it to the author"),
+    "review.fix": gettext_lazy("fixed the rating and approved"),
+}
+
+
+def event_words(event: Event) -> str:
+    """What somebody did, with the rating and the reason where there is one; unknown acts by their code."""
+    words = str(VERB_WORDS.get(event.verb, event.verb))
+    rating, reason = event.after.get("rating"), event.after.get("reason")
+    words += f" {rating}" if rating else ""
+    return words + (f": {reason}" if reason else "")
