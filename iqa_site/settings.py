@@ -152,6 +152,7 @@ AXES_FAILURE_LIMIT = env_int("VITRINE_LOGIN_FAILURES", 8)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "iqa_site.client.client_address"
 
 # --- words ----------------------------------------------------------------------------------------
 LANGUAGE_CODE = env_text("VITRINE_LANGUAGE", "en")

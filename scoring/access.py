@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -56,5 +57,5 @@ class IsAdmin(_Reached):
 def person_of(request: Request) -> User:
     """Who asks, behind a permission class that has let nobody in without a login."""
     if not isinstance(request.user, User):
-        raise NotAllowedError("Log in first.")
+        raise NotAllowedError(gettext("Log in first."))
     return request.user

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -80,7 +81,9 @@ def export_file(request: Request, pk: int, form: str) -> HttpResponseBase:
     """A version as CSV, JSON lines, Label Studio tasks or COCO."""
     dataset = get_object_or_404(DatasetVersion, pk=pk)
     if form not in FORMATS:
-        raise NotThereError(f"There is no form {form}; there are {', '.join(FORMATS)}.")
+        raise NotThereError(
+            _("There is no form {form}; there are {known}.").format(form=form, known=", ".join(FORMATS))
+        )
     kept = tempfile.TemporaryFile()  # noqa: SIM115  (the answer closes it)
     text = io.TextIOWrapper(kept, encoding="utf-8", newline="", write_through=True)
     dataset_export(dataset=dataset, fmt=form, out=text)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -89,7 +90,7 @@ def image_picture(request: Request, pk: int) -> HttpResponseBase:
 def _image(pk: int) -> Image:
     image = Image.objects.filter(pk=pk, is_hidden=False).select_related("product").first()
     if image is None:
-        raise NotThereError("There is no such image.")
+        raise NotThereError(_("There is no such image."))
     return image
 
 
