@@ -128,18 +128,24 @@ def item_make(
 
 
 def label_make(
-    project: Project, *, mos: float = 4.0, image: Image | None = None, votes: int = 2
+    project: Project,
+    *,
+    mos: float = 4.0,
+    image: Image | None = None,
+    votes: int = 2,
+    state: str = Item.State.SETTLED,
+    std_error: float = 0.4,
 ) -> Consensus:
-    """A finished label (ACR 1-5): an item that ``votes`` people settled, without the votes themselves."""
+    """A label (ACR 1-5) on an item that ``votes`` people settled, without the votes themselves."""
     item = item_make(project, image=image)
-    Item.objects.filter(pk=item.pk).update(state=Item.State.SETTLED)
+    Item.objects.filter(pk=item.pk).update(state=state)
     return Consensus.objects.create(
         item=item,
         mos=mos,
         mos_score=(mos - 1) * 25,
-        std_error=0.4,
-        ci_low=max(1.0, mos - 0.8),
-        ci_high=min(5.0, mos + 0.8),
+        std_error=std_error,
+        ci_low=max(1.0, mos - 2 * std_error),
+        ci_high=min(5.0, mos + 2 * std_error),
         vote_count=votes,
         histogram=[votes if round(mos) == grade else 0 for grade in range(1, 6)],
     )

@@ -80,7 +80,7 @@ class BatchRules:
     embeddings are at least this alike are near-duplicates.
     """
 
-    duplicate_cosine: float = 0.985
+    duplicate_cosine: float = 0.98  # a picture saved again or at 9 tenths of its size lies above
     floor: float = 0.5
     ceiling: float = 2.0
 
