@@ -57,16 +57,19 @@ def reason_words(reason: Mapping[str, Any]) -> str:
             )
         case Check.RANKING:
             return _(
+                # xgettext:no-python-format
                 "SRCC {change} against the champion (95 % interval {low} to {high}); "
                 "a loss of more than {bar} is refused."
             ).format(**_signed_span(span, 3), bar=_number(-bar, 2))
         case Check.ERROR | Check.CATEGORIES:
             return _(
+                # xgettext:no-python-format
                 "RMSE {change} points against the champion (95 % interval {low} to {high}); "
                 "more than {bar} worse is refused."
             ).format(**_signed_span(span, 2), bar=_number(bar, 1))
         case Check.CALIBRATION:
             return _(
+                # xgettext:no-python-format
                 "{share} of people's scores lie inside the 90 % intervals (95 % interval {low} to {high}); "
                 "at least {bar} must."
             ).format(share=_percent(value), low=_percent(low), high=_percent(high), bar=_percent(bar))
