@@ -32,7 +32,7 @@ from scoring.errors import ConflictError, NotThereError
 from scoring.events import event_note
 
 MOST_TOKENS = 20  # of one person
-MOST_DAYS = 366
+USUAL_DAYS, MOST_DAYS = 90, 366
 
 
 class TokenInput(Strict):
@@ -40,7 +40,9 @@ class TokenInput(Strict):
 
     username = serializers.CharField(required=False, max_length=150)
     password = serializers.CharField(required=False, max_length=1000, trim_whitespace=False)
-    days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=90, help_text="Until it ends.")
+    days = serializers.IntegerField(
+        min_value=1, max_value=MOST_DAYS, default=USUAL_DAYS, help_text="Until it ends."
+    )
 
 
 class TokenShape(serializers.Serializer[Any]):
