@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.utils import translation
 
 from labeling.models import Membership, Project
 
@@ -33,6 +34,7 @@ def _quick_house(settings: LazySettings, tmp_path_factory: pytest.TempPathFactor
 
     Static files are named plainly: collecting them belongs to the start of a house, not to a test.
     """
+    translation.activate("en")  # a page read in Chinese leaves its thread Chinese
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AXES_ENABLED = False
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -14,7 +14,7 @@ from django import template
 from django.forms import BoundField, CheckboxInput
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -60,13 +60,13 @@ def field(bound: BoundField) -> dict[str, Any]:
 
 # --- scores ------------------------------------------------------------------------------------------
 @register.inclusion_tag("components/score.html")
-def score(value: float | None, std: float | None = None, size: str = "") -> dict[str, Any]:
+def score(value: Any, std: Any = None, size: str = "") -> dict[str, Any]:
     """A score 0-100 as number, grade word and one to five pips; ``std`` adds ± beside it."""
-    if value is None:
+    if not _is_known(value):
         return {"value": None, "size": size}
     return {
         "value": round(value),
-        "std": None if std is None else round(std),
+        "std": round(std) if _is_known(std) else None,
         "grade": grade_of(value),
         "grade_words": words.GRADE_WORDS[grade_of(value)],
         "pips": [(i * 12, i < _level(grade_of(value))) for i in range(5)],
@@ -75,9 +75,9 @@ def score(value: float | None, std: float | None = None, size: str = "") -> dict
 
 
 @register.inclusion_tag("components/bar.html")
-def bar(value: float | None, label: str) -> dict[str, Any]:
+def bar(value: Any, label: str) -> dict[str, Any]:
     """One score 0-100 as a bar with its name and number."""
-    if value is None:
+    if not _is_known(value):
         return {"value": None, "label": label, "width": 0}
     return {
         "value": round(value),
@@ -111,13 +111,13 @@ def defect(finding: Mapping[str, Any]) -> dict[str, Any]:
 @register.filter
 def grade(value: float | None) -> str:
     """The grade's code, for a class or an attribute."""
-    return "" if value is None else str(grade_of(value))
+    return str(grade_of(value)) if value is not None and _is_known(value) else ""
 
 
 @register.filter
 def grade_words(value: float | None) -> str:
     """The grade of a score 0-100 in words."""
-    return "" if value is None else str(words.GRADE_WORDS[grade_of(value)])
+    return str(words.GRADE_WORDS[grade_of(value)]) if value is not None and _is_known(value) else ""
 
 
 @register.filter
@@ -138,6 +138,11 @@ register.filter("cause_words", words.cause_words)
 register.filter("measure_words", words.measure_words)
 
 
+def _is_known(value: object) -> bool:
+    """Whether there is a number; a path that leads nowhere in a template is an empty string."""
+    return value is not None and value != ""
+
+
 def _level(grade_: Grade) -> int:
     return len(Grade) - list(Grade).index(grade_)
 
@@ -145,10 +150,10 @@ def _level(grade_: Grade) -> int:
 # --- numbers and times -------------------------------------------------------------------------------
 @register.filter
 def number(value: float | str | None, decimals: int = 0) -> str:
-    """A number as people write it, thousands apart; a dash where there is none."""
+    """A number as both languages write it, thousands apart; a dash where there is none."""
     if value is None or value == "":
         return "–"
-    return number_format(value, decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    return f"{float(value):,.{decimals}f}"
 
 
 @register.filter
