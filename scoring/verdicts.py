@@ -85,7 +85,9 @@ def _number(value: float, decimals: int) -> str:
 
 
 def _signed(value: float, decimals: int) -> str:
-    return ("+" if value >= 0 else "−") + _number(abs(value), decimals)
+    rounded = round(value, decimals)
+    sign = "" if rounded == 0 else "+" if rounded > 0 else "−"
+    return sign + _number(abs(rounded), decimals)
 
 
 def _signed_span(span: tuple[float, float, float], decimals: int) -> dict[str, str]:

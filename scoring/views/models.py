@@ -10,7 +10,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from scoring.dataset import split_counts
@@ -30,6 +32,11 @@ State = ModelVersion.State
 MODELS_A_PAGE = 12
 RUNS_SHOWN = 6
 CATEGORIES_SHOWN = 12
+LIFE_WORDS: dict[str, Promise] = {
+    "promote.promote": lazy("Became champion"),
+    "promote.roll_back": lazy("Serves again after a roll back"),
+    "promote.base": lazy("Serves because it came with Vitrine"),
+}
 
 
 def models_page(request: HttpRequest, *, teaching: Any) -> HttpResponse:
@@ -94,11 +101,17 @@ def card(request: HttpRequest, model_id: int) -> HttpResponse:
         "verdict": verdict_lines(model.verdict),
         "splits": split_counts(model.dataset) if model.dataset else {},
         "categories": _categories(model),
-        "history": Event.objects.filter(target="modelversion", target_id=model.pk).select_related("actor"),
+        "history": _history(model),
         "serving": serving(),
         "nav_current": "models",
     }
     return render(request, "scoring/model.html", context)
+
+
+def _history(model: ModelVersion) -> list[tuple[Event, Promise | str]]:
+    """What the audit trail tells of a model, newest first."""
+    events = Event.objects.filter(target="modelversion", target_id=model.pk).select_related("actor")
+    return [(event, LIFE_WORDS.get(event.verb, event.verb)) for event in events]
 
 
 def _categories(model: ModelVersion) -> list[tuple[str, int]]:

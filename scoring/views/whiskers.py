@@ -14,7 +14,7 @@ from scoring.duel import Duel
 from scoring.templatetags.charts import Tick, nice_ticks
 
 LEFT, RIGHT = 12.0, 308.0
-FIRST_ROW, ROW_STEP = 30.0, 34.0
+FIRST_ROW, ROW_STEP = 18.0, 30.0
 
 # metric: (name, what it says, which way is better, decimals)
 METRICS: Mapping[str, tuple[str, Promise, Promise, int]] = {

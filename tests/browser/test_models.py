@@ -91,6 +91,7 @@ def test_a_retrain_is_watched_stage_by_stage_until_everybody_sees_the_new_scores
     check(page, "model-card")
     page.go_back()
     page.get_by_text("Roll back").click()
+    check(page, "models-confirm")
     page.get_by_role("button", name="Yes, back to base-").click()
     expect(page.get_by_text("serves again.")).to_be_visible()
     row = Serving.objects.get()
