@@ -195,13 +195,18 @@ def lease_extend(*, user: User, assignment_ids: Collection[int]) -> Extended:
     return Extended(until, frozenset(held))
 
 
-def lease_release(*, user: User, assignment_ids: Collection[int]) -> int:
-    """Give leases back, as a closing page does; returned images stay with their author."""
-    return (
-        Assignment.objects.filter(pk__in=list(assignment_ids), user_id=user.pk, state=State.LEASED)
-        .exclude(item__returned_to_id=user.pk)
-        .update(state=State.FREE, lease_until=None)
-    )
+def lease_release(*, user: User, assignment_ids: Collection[int], until: datetime | None = None) -> int:
+    """Give leases back, as a closing page does; returned images stay with their author.
+
+    ``until``: only leases that end no later. A page that is loaded again has leased its picture anew
+    before the old page's farewell arrives, and keeps it.
+    """
+    mine = Assignment.objects.filter(
+        pk__in=list(assignment_ids), user_id=user.pk, state=State.LEASED
+    ).exclude(item__returned_to_id=user.pk)
+    if until is not None:
+        mine = mine.filter(lease_until__lte=until)
+    return mine.update(state=State.FREE, lease_until=None)
 
 
 def lease_withdraw(*, user_id: int, project: Project) -> int:

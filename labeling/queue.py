@@ -153,11 +153,12 @@ def left_for(*, user: User, project: Project) -> int:
     """Images this person could still be handed: open, not voted on, not skipped, a slot free or theirs."""
     now = timezone.now()
     slots = Assignment.objects.filter(item_id=OuterRef("pk"))
-    free = slots.filter(Q(state=State.FREE) | Q(state=State.LEASED, lease_until__lt=now))
+    theirs = Q(state=State.LEASED, user_id=user.pk)
+    free = slots.filter(Q(state=State.FREE) | Q(state=State.LEASED, lease_until__lt=now) | theirs)
     return (
         Item.objects.filter(project=project)
         .filter(Exists(free))
-        .exclude(Exists(slots.filter(user_id=user.pk, state__in=[State.SUBMITTED, State.LEASED])))
+        .exclude(Exists(slots.filter(user_id=user.pk, state=State.SUBMITTED)))
         .exclude(Exists(Skip.objects.filter(item_id=OuterRef("pk"), user_id=user.pk)))
         .count()
     )

@@ -106,12 +106,15 @@ def label_extend(request: Request) -> Response:
     return Response({"held": sorted(extended.held), "until": extended.until})
 
 
-@extend_schema(tags=TAG, summary="Give leases back", request=shapes.HoldInput, responses=shapes.ReleasedShape)
+@extend_schema(
+    tags=TAG, summary="Give leases back", request=shapes.ReleaseInput, responses=shapes.ReleasedShape
+)
 @api_view(["POST"])
 def label_release(request: Request) -> Response:
     """For a page that closes. A form body will do, so that a beacon can carry it."""
-    said = body_of(request, shapes.HoldInput)
-    return Response({"released": lease_release(user=person_of(request), assignment_ids=said["assignments"])})
+    user, said = person_of(request), body_of(request, shapes.ReleaseInput)
+    released = lease_release(user=user, assignment_ids=said["assignments"], until=said.get("until"))
+    return Response({"released": released})
 
 
 def _submit(user: User, said: Said) -> Annotation:

@@ -92,6 +92,13 @@ class HoldInput(Strict):
     assignments = _ids()
 
 
+class ReleaseInput(HoldInput):
+    until = serializers.DateTimeField(
+        required=False,
+        help_text="Only leases that end no later: what was leased anew since then is kept.",
+    )
+
+
 # --- what goes out -------------------------------------------------------------------------------------
 class PredictionShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()

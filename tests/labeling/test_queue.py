@@ -131,6 +131,14 @@ def test_a_released_image_is_free_for_everybody(cast: Cast) -> None:
     assert lease_next(user=cast.ben, project=cast.project)[0].pk == mine.pk
 
 
+def test_a_page_loaded_again_keeps_what_the_old_one_gives_back(cast: Cast) -> None:
+    item_make(cast.project)
+    (old,) = lease_next(user=cast.ann, project=cast.project)
+    (new,) = lease_next(user=cast.ann, project=cast.project)
+    assert lease_release(user=cast.ann, assignment_ids=[old.pk], until=old.lease_until) == 0
+    assert lease_release(user=cast.ann, assignment_ids=[old.pk], until=new.lease_until) == 1
+
+
 def test_a_skipped_image_is_not_offered_again_to_that_person(cast: Cast) -> None:
     item_make(cast.project, slots=1)
     (mine,) = lease_next(user=cast.ann, project=cast.project)
