@@ -18,7 +18,7 @@ from labeling.progress import MyWork, loop_state, my_work
 from labeling.queue import nothing_words, why_nothing
 from labeling.underway import work_underway
 from labeling.words import event_words
-from scoring.models import Event, Image
+from scoring.models import Event
 
 VOTES_SHOWN, ACTS_SHOWN = 8, 8
 PEEKED, FEWEST_PEEKED = 6, 3
@@ -32,20 +32,13 @@ def home(request: HttpRequest) -> HttpResponse:
     project, user = current_project(request), _user(request)
     if request.htmx.target == "loop":  # type: ignore[attr-defined]  # django-htmx adds it
         require_role(user, project, Role.ADMIN)
-        return render(request, "labeling/home.html#loop", _loop(project))
+        context = _loop(project) | _next(user, project, Role.ADMIN) | {"is_refresh": True}
+        return render(request, "labeling/home.html#refresh", context)
     role = role_of(user, project) or Role.ANNOTATOR
-    work = my_work(user=user, project=project)
-    pause, step = _pause_reason(user, project), _next_step(work, role)
-    context = {
+    context = _next(user, project, role) | {
         "project": project,
-        "work": work,
-        "pause": pause,
-        "step": step,
-        "nothing": "" if work.left else nothing_words(why_nothing(user=user, project=project)),
-        "peek": _peek(user, project) if step == "label" and pause is None else [],
         "votes": recent_votes(user=user, project=project, limit=VOTES_SHOWN),
         "is_admin": role == Role.ADMIN,
-        "is_reviewer": RANK[role] >= RANK[Role.REVIEWER],
     }
     if role == Role.ADMIN:
         context |= _loop(project) | {"acts": _acts()}
@@ -65,13 +58,29 @@ def _user(request: HttpRequest) -> User:
     return request.user
 
 
+def _next(user: User, project: Project, role: Membership.Role) -> dict[str, Any]:
+    """The card with the one thing to do first."""
+    work = my_work(user=user, project=project)
+    pause, step = _pause_reason(user, project), _next_step(work, role)
+    return {
+        "work": work,
+        "pause": pause,
+        "step": step,
+        "nothing": "" if step else nothing_words(why_nothing(user=user, project=project)),
+        "peek": _peek(user, project) if step == "label" and pause is None else [],
+        "is_reviewer": RANK[role] >= RANK[Role.REVIEWER],
+    }
+
+
 def _next_step(work: MyWork, role: Membership.Role) -> str:
-    """The one thing to do first: ``bring`` pictures, ``label``, ``review``, or nothing."""
-    if role == Role.ADMIN and not Image.objects.filter(is_hidden=False).exists():
-        return "bring"
+    """What to do first: ``label``, ``review``, wait for what is ``coming``, ``bring`` pictures, nothing."""
     if work.left or work.returned:
         return "label"
-    return "review" if work.reviews_waiting else ""
+    if work.reviews_waiting:
+        return "review"
+    if role == Role.ADMIN and not Item.objects.exists():
+        return "coming" if work_underway() else "bring"
+    return ""
 
 
 def _peek(user: User, project: Project) -> list[int]:

@@ -76,7 +76,10 @@ def test_the_fragment_of_the_loop_is_for_admins_only(client: Client, cast: Cast)
 
 def test_the_loop_asks_again_only_while_something_goes_on(home: Callable[..., str], cast: Cast) -> None:
     job = ImportJob.objects.create(kind="folder", state="running", label="autumn")
-    assert 'hx-trigger="every 2s"' in home("ada")
+    page = home("ada")
+    assert 'hx-trigger="every 2s"' in page
+    assert "Pictures are on their way" in page
+    assert 'id="next-card"' in home("ada", **{"HX-Request": "true", "HX-Target": "loop"})
     job.state = "done"
     job.save()
     assert 'hx-trigger="every 2s"' not in home("ada")
