@@ -7,6 +7,7 @@ decision stands: items decided on are left alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
@@ -34,6 +35,7 @@ __all__ = [
     "labels_of",
 ]
 
+log = logging.getLogger(__name__)
 Slot = Assignment.State
 State = Item.State
 FIX_STD_ERROR = 0.3  # a reviewer has looked twice, but is one person
@@ -49,10 +51,15 @@ def labels_of(*, item_ids: Iterable[int]) -> dict[int, Consensus]:
 def consensus_settle_due(*, limit: int = 500) -> int:
     """Settle items whose wake-up was lost, then solve projects that have new votes; returns items settled."""
     due = list(Item.objects.filter(is_due=True).order_by("pk").values_list("pk", flat=True)[:limit])
+    settled = 0
     for item_id in due:
-        consensus_settle(item_id=item_id)
+        try:
+            consensus_settle(item_id=item_id)
+            settled += 1
+        except Exception:  # one item that cannot be settled must not hold up all others for ever
+            log.exception("item %s could not be settled", item_id)
     consensus_solve_due()
-    return len(due)
+    return settled
 
 
 @transaction.atomic

@@ -28,7 +28,7 @@ class Thresholds:
     spread_from: float = 1.1  # grades: 2 and 4 lie further apart, 2, 3 and 4 do not
     gap_from: float = 30.0  # points between model and people: more than a grade ...
     gap_sigmas: float = 2.0  # ... and more than both of them admit to be unsure
-    unsure_model_from: float = 20.0  # points: the model's own standard deviation
+    unsure_model_from: float = 18.0  # points: the model's own standard deviation
     unsure_label_from: float = 0.65  # grades: one vote of a stranger, or two of careless people
     defect_from: float = 0.95  # probability of a defect that marketplaces refuse
     refused_defects: frozenset[str] = frozenset({Defect.TEXT_OVERLAY, Defect.COLLAGE, Defect.BORDER})
