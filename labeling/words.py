@@ -74,6 +74,9 @@ _SENTENCES: dict[str, Callable[[Evidence], str]] = {
     Reason.POLICY: _policy,
 }
 
+# Keys of ``after`` that name what an act was about, the most telling first.
+NAMED = ("rating", "champion", "user", "label", "name")
+
 VERB_WORDS: dict[str, Promise] = {
     "annotate.submit": gettext_lazy("voted"),
     "annotate.correct": gettext_lazy("corrected a vote"),
@@ -82,12 +85,35 @@ VERB_WORDS: dict[str, Promise] = {
     "review.reject": gettext_lazy("rejected"),
     "review.return": gettext_lazy("returned it to the author"),
     "review.fix": gettext_lazy("fixed the rating and approved"),
+    "consensus.settle": gettext_lazy("settled a label"),
+    "ingest.start": gettext_lazy("began an import"),
+    "ingest.cancel": gettext_lazy("stopped an import"),
+    "ingest.resume": gettext_lazy("went on with an import"),
+    "score.retry": gettext_lazy("had failed pictures scored again"),
+    "dataset.freeze": gettext_lazy("froze a dataset"),
+    "dataset.export": gettext_lazy("took a dataset away"),
+    "train.start": gettext_lazy("started a retrain"),
+    "train.cancel": gettext_lazy("stopped a retrain"),
+    "train.evaluated": gettext_lazy("tried out a new model"),
+    "promote.base": gettext_lazy("set up the base model"),
+    "promote.promote": gettext_lazy("promoted"),
+    "promote.roll_back": gettext_lazy("rolled back to"),
+    "people.bootstrap": gettext_lazy("made the first accounts"),
+    "people.add": gettext_lazy("added a person"),
+    "people.set_role": gettext_lazy("changed a role"),
+    "people.pause": gettext_lazy("paused a person"),
+    "people.resume": gettext_lazy("let a person go on"),
+    "people.link": gettext_lazy("made a login link"),
+    "token.make": gettext_lazy("made an API token"),
+    "token.revoke": gettext_lazy("revoked an API token"),
+    "admin.add": gettext_lazy("added a row on the admin pages"),
+    "admin.change": gettext_lazy("changed a row on the admin pages"),
 }
 
 
 def event_words(event: Event) -> str:
-    """What somebody did, with the rating and the reason where there is one; unknown acts by their code."""
+    """What somebody did, to what, and the reason where there is one; unknown acts by their code."""
     words = str(VERB_WORDS.get(event.verb, event.verb))
-    rating, reason = event.after.get("rating"), event.after.get("reason")
-    words += f" {rating}" if rating else ""
-    return words + (f": {reason}" if reason else "")
+    named = next((event.after[key] for key in NAMED if event.after.get(key)), "")
+    reason = event.after.get("reason")
+    return words + (f" {named}" if named else "") + (f": {reason}" if reason else "")
