@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from scoring.dataset import split_counts
@@ -33,9 +33,9 @@ MODELS_A_PAGE = 12
 RUNS_SHOWN = 6
 CATEGORIES_SHOWN = 12
 LIFE_WORDS: dict[str, Promise] = {
-    "promote.promote": lazy("Became champion"),
-    "promote.roll_back": lazy("Serves again after a roll back"),
-    "promote.base": lazy("Serves because it came with Vitrine"),
+    "promote.promote": gettext_lazy("Became champion"),
+    "promote.roll_back": gettext_lazy("Serves again after a roll back"),
+    "promote.base": gettext_lazy("Serves because it came with Vitrine"),
 }
 
 
