@@ -38,11 +38,11 @@ lint: $(DEV)  ## style, types, import rules, templates
 lint-docker:  ## the Dockerfile, with hadolint where it is installed
 	hadolint docker/Dockerfile
 
-bench: $(DEV)  ## every claim again, into docs/performance.md (IMAGES, DATA: folders some claims need)
+bench: $(DEV)  ## every claim again, into docs/performance.md (IMAGES, CORPUS, DATA: folders some claims need)
 	@rm -f $(VENV)/claims.jsonl
 	@for script in $(BENCHES); do \
 	  echo "$$script" >&2; \
-	  IMAGES="$(IMAGES)" DATA="$(DATA)" $(BIN)/python -m $$(echo "$${script%.py}" | tr / .) \
+	  IMAGES="$(IMAGES)" CORPUS="$(CORPUS)" DATA="$(DATA)" $(BIN)/python -m $$(echo "$${script%.py}" | tr / .) \
 	    | tee -a $(VENV)/claims.jsonl || exit 1; \
 	done
 	$(BIN)/python -m bench.table $(VENV)/claims.jsonl docs/performance.md

@@ -14,8 +14,11 @@ REFUSALS = {
     "403": "The person has not the role for this.",
     "404": "No such thing, or not for this person.",
     "409": "The world moved on: somebody else was first.",
+    "413": "More than the site takes at once.",
+    "415": "The body is neither JSON nor a form.",
     "422": "The request is well formed, but the input cannot be used; nothing was written.",
     "429": "Too many requests; `Retry-After` says when to ask again.",
+    "503": "Not ready yet; try again in a moment.",
 }
 SHAPE: dict[str, Any] = {
     "type": "object",

@@ -198,14 +198,14 @@ def _check_overlap(infos: list[zipfile.ZipInfo], directory_at: int) -> None:
     """Every file must end before the next one, or the central directory, begins."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
     starts = [*(info.header_offset for info in ordered[1:]), directory_at]
-    for info, next_start in zip(ordered, starts, strict=True):
+    for info, next_start in zip(ordered, starts, strict=False):  # an empty archive has no file to end
         if info.header_offset + _LOCAL_HEADER_BYTES + info.compress_size > next_start:
             raise ArchiveRefused("overlap")
 
 
 def _is_candidate(info: zipfile.ZipInfo) -> bool:
     mode = info.external_attr >> 16
-    if info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
+    if not info.filename or info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
         return False
     path = PurePosixPath(info.filename.replace("\\", "/"))
     junk = path.name.startswith(".") or path.name.lower() in JUNK_NAMES or "__MACOSX" in path.parts

@@ -181,7 +181,7 @@ def _torch_module(weights: Path) -> Any:
 
 def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
     """The ONNX graph of these weights, exported at first need; two processes may race, both win."""
-    path = _cache_folder() / f"encoder-{FEATURE_CODE}-{weights_digest(weights)[:16]}.onnx"
+    path = _graph_path(weights)
     if not path.exists():
         from scoring.core.network import export_onnx
 
@@ -190,6 +190,15 @@ def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
         export_onnx(_torch_module(weights), draft)
         draft.replace(path)
     return path
+
+
+def is_ready(weights: Path = BASE_WEIGHTS) -> bool:
+    """Whether this process can encode now, without an export that takes torch and some seconds."""
+    return _graph_path(weights).exists() or _cuda_is_there()
+
+
+def _graph_path(weights: Path) -> Path:
+    return _cache_folder() / f"encoder-{FEATURE_CODE}-{weights_digest(weights)[:16]}.onnx"
 
 
 def _cache_folder() -> Path:

@@ -6,6 +6,7 @@ The job is begun, added to, stopped and resumed here; its rows are worked on in
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from scoring.access import require_reached
 from scoring.archive import ArchiveRefused
 from scoring.errors import BadInputError, ConflictError, StationError
 from scoring.events import event_note
-from scoring.import_rows import LEASE_S, TASK, rows_claim, rows_list, rows_work
+from scoring.import_rows import FAULT_WORDS, FAULTS, LEASE_S, TASK, rows_claim, rows_list, rows_work
 from scoring.locks import import_job_lock
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import ImportRecord, RowsRefused
@@ -31,6 +32,7 @@ from scoring.sources import source_of
 from scoring.spool import Upload, pictures_spool, source_spool, upload_name
 from scoring.wake import wake
 
+log = logging.getLogger(__name__)
 TASK_SECONDS = 50.0
 READERS = 2  # messages per job: as many workers may share its rows
 PASSING_CODES = ("timeout", "memory", "unreachable", "worker_lost", "deadline")
@@ -164,15 +166,22 @@ def _read(job: ImportJob) -> bool:
         with source_of(job) as source:
             rows_list(job, source.records())
     except (ArchiveRefused, RowsRefused, StationError) as error:
-        reason = getattr(error, "reason", str(error))
-        ImportJob.objects.filter(pk=job.pk).update(
-            state=State.FAILED, error=reason[:500], finished_at=timezone.now()
-        )
+        _fail(job, getattr(error, "reason", str(error)))
+        return False
+    except FAULTS:
+        log.exception("reading import %s", job.pk)
+        _fail(job, FAULT_WORDS)
         return False
     moved = ImportJob.objects.filter(pk=job.pk, state=State.READING).update(state=State.RUNNING)
     if moved:
         _wake(job.pk)
     return ImportJob.objects.filter(pk=job.pk, state=State.RUNNING).exists()
+
+
+def _fail(job: ImportJob, reason: str) -> None:
+    ImportJob.objects.filter(pk=job.pk).update(
+        state=State.FAILED, error=reason[:500], finished_at=timezone.now()
+    )
 
 
 def _finish(job: ImportJob) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from scoring import device
-from scoring.core.checkpoint import WeightsError
 from scoring.core.decode import PictureError
 from scoring.core.predict import predict_pictures
 from scoring.core.reencode import Refusal
@@ -16,6 +15,9 @@ from scoring.errors import BadInputError, NotReadyError
 from scoring.gate import AdmittedPicture, admit
 from scoring.models import ModelVersion
 from scoring.registry import encoder_of, head_of, serving
+from scoring.wake import wake
+
+MAKE_READY = "score.make_ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,19 @@ def picture_score(*, data: bytes) -> InstantScore:
 
 
 def _features(picture: AdmittedPicture, model: ModelVersion) -> ImageFeatures:
-    """Features by the champion's encoder. The first start of a house needs torch once, to export it."""
-    try:
-        found = device.extract_each(
-            [picture.stored], jpeg_qualities=[picture.jpeg_quality], weights=encoder_of(model)
-        )[0]
-    except (ImportError, WeightsError) as error:
-        raise NotReadyError(
-            _("The model is not ready here yet; a score worker makes it so in its first minute.")
-        ) from error
+    """Features by the champion's encoder, where a score worker has made it ready: that takes torch once."""
+    weights = encoder_of(model)
+    if not device.is_ready(weights):
+        wake(MAKE_READY)
+        raise NotReadyError(_("The model is being made ready; ask again in a minute."))
+    found = device.extract_each([picture.stored], jpeg_qualities=[picture.jpeg_quality], weights=weights)[0]
     if isinstance(found, PictureError):
         raise BadInputError(str(found), code="unreadable")
     return found
+
+
+def models_make_ready() -> None:
+    """Load the models that serve, in a worker; what it exports the web then finds."""
+    row = serving()
+    for model in {row.champion.pk: row.champion, row.displayed.pk: row.displayed}.values():
+        device.warm_up(encoder_of(model))

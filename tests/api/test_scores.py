@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -22,6 +23,11 @@ from tests.factories import jpeg_bytes
 
 pytestmark = pytest.mark.django_db
 HERE = "/api/v1/scores/"
+
+
+@pytest.fixture(autouse=True)
+def _model() -> None:
+    device.warm_up()
 
 
 def asked(client: APIClient, data: bytes, **more: str) -> Response:
@@ -80,13 +86,13 @@ def test_no_file_is_a_400(cast: Cast, program: Program) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_a_web_without_torch_says_that_the_model_is_not_ready(
-    db: None, monkeypatch: pytest.MonkeyPatch
+def test_a_web_whose_model_is_not_ready_says_so_and_wakes_a_worker(
+    db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def no_torch(*_: object, **__: object) -> None:
-        raise ImportError("torch")
-
-    monkeypatch.setattr(device, "extract_each", no_torch)
+    woken: list[str] = []
+    monkeypatch.setattr("scoring.instant.wake", woken.append)
+    monkeypatch.setenv("VITRINE_CACHE", str(tmp_path))
     with pytest.raises(StationError) as refused:
         picture_score(data=jpeg_bytes(3))
     assert (refused.value.status, refused.value.code) == (503, "not_ready")
+    assert woken == ["score.make_ready"]
