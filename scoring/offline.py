@@ -44,6 +44,7 @@ class FileScore:
 
     overall: float | None = None
     std: float | None = None
+    interval: tuple[float, float] | None = None
     dimensions: Mapping[str, float] | None = None
     defects: Mapping[str, float] | None = None
     error: str = ""
@@ -54,6 +55,7 @@ class FileScore:
         return FileScore(
             overall=prediction.overall_score,
             std=prediction.overall_std,
+            interval=(prediction.interval_low, prediction.interval_high),
             dimensions={str(name): value for name, value in prediction.dimensions.items()},
             defects={str(name): value for name, value in prediction.defects.items()},
         )
@@ -76,16 +78,23 @@ def score_folder(folder: Path, *, out: Path, scorer: Scorer | None = None) -> in
         print(f"Cannot write {out}", file=sys.stderr)
         return 2
     files = list(files_below(folder, leave_out=out))
-    results: list[FileScore | None] = [None] * len(files)
     progress = _Progress(len(files), sys.stderr)
-    for index, result in _scored([str(path) for path in files], scorer or score_files):
-        results[index] = result
-        progress.step()
+    results = score_paths([str(path) for path in files], scorer or score_files, told=progress.step)
     rows = (_row(path.relative_to(folder), result) for path, result in zip(files, results, strict=True))
     _write_csv(out, rows)
-    progress.end(out, refused=sum(1 for result in results if result and result.error))
-    is_useless = bool(results) and all(result is not None and result.is_fault for result in results)
-    return 1 if is_useless or not all(results) else 0
+    progress.end(out, refused=sum(1 for result in results if result.error))
+    return 1 if results and all(result.is_fault for result in results) else 0
+
+
+def score_paths(
+    paths: Sequence[str], scorer: Scorer, *, told: Callable[[], None] = lambda: None
+) -> list[FileScore]:
+    """What became of each file, in their order, by two processes; ``told`` is called after each."""
+    results = [FileScore(error=DIED, is_fault=True)] * len(paths)
+    for index, result in _scored(list(paths), scorer):
+        results[index] = result
+        told()
+    return results
 
 
 def files_below(folder: Path, *, leave_out: Path) -> Iterator[Path]:
@@ -188,10 +197,10 @@ def _exception(error: BaseException) -> Exception:
     raise error
 
 
-def _row(path: Path, result: FileScore | None) -> list[object]:
+def _row(path: Path, result: FileScore) -> list[object]:
     name = safe_cell(os.fsencode(path.as_posix()).decode("utf-8", "replace"))
-    if result is None or result.error:
-        return [name, *[""] * (len(HEADER) - 2), safe_cell(result.error if result else DIED)]
+    if result.error:
+        return [name, *[""] * (len(HEADER) - 2), safe_cell(result.error)]
     dimensions, defects = result.dimensions or {}, result.defects or {}
     return [
         name,

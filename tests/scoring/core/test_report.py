@@ -1,0 +1,83 @@
+"""A report says what a pencil would say of the same answers."""
+
+from __future__ import annotations
+
+import json
+from xml.dom.minidom import parseString
+
+import numpy as np
+import pytest
+
+from scoring.core import plots
+from scoring.core.report import LEVELS, Answers, as_text, interval_error, report_of
+
+RNG = np.random.default_rng(5)
+PEOPLE = RNG.uniform(10, 90, 400)
+
+
+def answers(predicted: np.ndarray, **more: object) -> Answers:
+    std = np.full(len(predicted), 10.0)
+    told = {
+        "std": std,
+        "low": predicted - 16.45,
+        "high": predicted + 16.45,
+        "categories": [""] * len(predicted),
+    }
+    return Answers(predicted=predicted, people=PEOPLE, **(told | more))  # type: ignore[arg-type]
+
+
+def test_perfect_answers_are_perfect_in_every_figure() -> None:
+    told = report_of(answers(PEOPLE), rng=np.random.default_rng(0))
+    assert (told.srcc.value, told.plcc.value) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert told.rmse.value == 0.0
+    assert told.coverage.value == 1.0
+    assert {name: figure.value for name, figure in told.passing.items()} == {
+        "accuracy": 1.0,
+        "precision": 1.0,
+        "recall": 1.0,
+        "f1": 1.0,
+    }
+
+
+def test_answers_with_known_noise_keep_what_their_intervals_promise() -> None:
+    noisy = PEOPLE + RNG.normal(0, 10, len(PEOPLE))
+    told = report_of(answers(noisy), rng=np.random.default_rng(0))
+    assert told.coverage.value == pytest.approx(0.9, abs=0.04)
+    assert told.rmse.low < 10 < told.rmse.high
+    assert told.interval_error < 0.04
+    assert interval_error(noisy, PEOPLE, np.full(400, 2.0)) > 0.3
+
+
+def test_srcc_is_held_against_what_the_labels_allow() -> None:
+    variance = np.full(400, PEOPLE.var() * 0.36)
+    told = report_of(answers(PEOPLE, label_variance=variance), rng=np.random.default_rng(0))
+    assert told.ceiling == pytest.approx(0.8)
+    assert told.srcc_of_ceiling == pytest.approx(1 / 0.8)
+    assert report_of(answers(PEOPLE), rng=np.random.default_rng(0)).ceiling is None
+
+
+def test_defects_count_only_pictures_somebody_looked_at() -> None:
+    said, true = np.zeros(400), np.full(400, np.nan)
+    said[:4], true[:4] = (0.9, 0.8, 0.2, 0.1), (1, 0, 1, 0)
+    told = report_of(answers(PEOPLE, said={"noise": said}, true={"noise": true}), rng=RNG).defects["noise"]
+    assert (told["pictures"], told["positives"]) == (4, 2)
+    assert told["precision"].value == told["recall"].value == told["accuracy"].value == 0.5
+    assert told["ece"] == pytest.approx((0.1 + 0.8 + 0.8 + 0.1) / 4)
+
+
+def test_categories_of_a_few_pictures_are_left_out_of_the_table() -> None:
+    categories = ["mugs"] * 300 + ["hats"] * 97 + ["rare"] * 3
+    told = report_of(answers(PEOPLE + 5, categories=categories), rng=np.random.default_rng(0))
+    assert set(told.categories) == {"mugs", "hats"}
+    assert told.categories["hats"]["bias"] == pytest.approx(5)
+    assert "hats" in as_text(told)
+    assert json.loads(json.dumps(told.as_dict()))["categories"]["mugs"]["pictures"] == 300
+
+
+def test_plots_are_svg_that_a_parser_reads() -> None:
+    for svg in (
+        plots.scatter(PEOPLE, PEOPLE, title="a < b & c"),
+        plots.reliability(LEVELS, LEVELS, title="kept"),
+    ):
+        assert parseString(svg).documentElement.tagName == "svg"  # noqa: S318  (our own)
+    assert plots.scatter(PEOPLE, PEOPLE, title="").count("<circle") == 400

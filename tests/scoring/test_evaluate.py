@@ -1,0 +1,90 @@
+"""``vitrine evaluate``: a CSV of labels in, figures out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scoring.evaluate import main, read_labels
+from scoring.offline import FileScore
+
+
+def by_name(paths: Sequence[str]) -> list[FileScore]:
+    """The file's name is its score; one named ``gone`` cannot be scored."""
+    found = []
+    for path in paths:
+        stem = Path(path).stem
+        if stem == "gone":
+            found.append(FileScore(error="The file cannot be read."))
+        else:
+            score = float(stem)
+            found.append(
+                FileScore(
+                    overall=score, std=5.0, interval=(score - 8, score + 8), defects={"noise": score / 100}
+                )
+            )
+    return found
+
+
+def labels(folder: Path, rows: Sequence[Sequence[object]], header: Sequence[str]) -> Path:
+    table = folder / "labels.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return table
+
+
+def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[f"{k}.jpg", k + 1, "mugs", 20, 100, int(k >= 50)] for k in range(10, 90, 4)]
+    table = labels(
+        tmp_path,
+        [*rows, ["gone.jpg", 5, "", 20, 100, 0]],
+        ("path", "score", "category", "std", "votes", "noise"),
+    )
+    assert main(["--data", str(table), "--out", str(tmp_path / "out")], scorer=by_name) == 0
+    text = capsys.readouterr().out
+    assert "SRCC      1.000 [1.000, 1.000]" in text
+    assert "1 of 21 pictures could not be scored." in text
+    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert told["rmse"]["value"] == 1.0
+    assert told["coverage"]["value"] == 1.0
+    assert told["defects"]["noise"]["f1"]["value"] == 1.0
+    assert told["categories"]["mugs"]["pictures"] == 20
+    assert told["ceiling"] > 0.99
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "report.json",
+        "report.txt",
+        "scatter.svg",
+        "intervals.svg",
+        "predictions.csv",
+    }
+
+
+def test_votes_1_to_5_are_read_as_scores(tmp_path: Path) -> None:
+    table = labels(tmp_path, [["a.jpg", 3, 0.5, 25]], ("path", "mos", "std", "votes"))
+    row = read_labels(table)[0]
+    assert (row.score, row.variance) == (50.0, (0.5 * 25) ** 2 / 25)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        (("file", "score"), ["a", 5], "columns path"),
+        (("path", "grade"), ["a", 5], "columns path"),
+        (("path", "score"), ["a", 101], "line 2: a score of 101"),
+        (("path", "score"), ["a", "good"], "line 2"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], header: Sequence[str], row: list[object], reason: str
+) -> None:
+    assert main(["--data", str(labels(tmp_path, [row], header))], scorer=by_name) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_nothing_to_measure_is_an_error(tmp_path: Path) -> None:
+    table = labels(tmp_path, [["gone.jpg", 5]], ("path", "score"))
+    assert main(["--data", str(table)], scorer=by_name) == 1
