@@ -160,7 +160,7 @@ def as_text(report: Report) -> str:
     ]
     if report.ceiling:
         lines.append(
-            f"the labels allow at most SRCC {report.ceiling:.3f}; {report.srcc_of_ceiling:.1%} of that reached"
+            f"the labels allow SRCC {report.ceiling:.3f} at most; {report.srcc_of_ceiling:.1%} of it reached"
         )
     lines += ["", f"Pass at {report.pass_mark:g}: " + _answers(report.passing)]
     for name, told in report.defects.items():
