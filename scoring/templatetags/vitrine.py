@@ -246,6 +246,20 @@ def spark(values: Sequence[float], label: str) -> str:
 
 
 @register.simple_tag
+def lean(value: float | None, most: float = 1.5) -> str | SafeString:
+    """A difference drawn from the middle to its side; the number stands beside it as text."""
+    if value is None:
+        return ""
+    reach = min(abs(value), most) / most * 24
+    return format_html(
+        '<svg class="lean" viewBox="0 0 50 12" aria-hidden="true"><path class="chart-grid" d="M25 0V12"/>'
+        '<rect x="{}" y="3" width="{}" height="6" rx="1"/></svg>',
+        f"{25 - reach if value < 0 else 25:.1f}",
+        f"{reach:.1f}",
+    )
+
+
+@register.simple_tag
 def bars(rows: Sequence[tuple[str, float]], label: str, decimals: int = 0) -> str:
     """Named numbers as horizontal bars, largest full."""
     widths = charts.shares([float(value) for _name, value in rows])

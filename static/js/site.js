@@ -14,6 +14,13 @@ on("click", "[data-closes-notice]", (button) => button.closest("[data-notice]")?
 on("change", "[data-submits-itself]", (form) => form.requestSubmit());
 on("submit", "[data-theme-switch]", rememberTheme);
 
+/* On a narrow screen the menu scrolls sideways: show the entry one is on. */
+const here = document.querySelector(".site-nav [aria-current]");
+if (here) {
+  const row = here.closest(".site-nav");
+  row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+}
+
 /* A menu closes by Escape and by a click elsewhere. */
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("[data-menu][open]")) {

@@ -23,7 +23,7 @@ Check = Callable[[Page, str], None]
 
 def vote_cast(person: User, item: Item, *, rating: int) -> None:
     """A vote as the Label page sends it."""
-    slot = item.assignments.order_by("slot").first()
+    slot = item.assignments.filter(state="free").order_by("slot").first()
     assert slot is not None
     slot.user, slot.state, slot.lease_until = person, "leased", timezone.now() + timedelta(minutes=5)
     slot.save()
@@ -215,3 +215,17 @@ def test_a_role_changes_as_soon_as_it_is_chosen_and_the_last_admin_stays(page_of
     page.get_by_label("Role of ada").select_option("annotator")
     expect(page.get_by_role("heading", level=1)).to_have_text("That is not possible now")
     assert Membership.objects.get(user=cast.ada).role == "admin"
+
+
+def test_people_draws_who_rates_higher_than_the_others(page_of: Visits, cast: Cast, check: Check) -> None:
+    for _ in range(6):
+        item = item_make(cast.project, image=image_make())
+        vote_cast(cast.ann, item, rating=4)
+        vote_cast(cast.ben, item, rating=3)
+    page = page_of(cast.ada)
+    page.goto("/people/")
+    row = page.get_by_role("row").filter(has=page.get_by_label("Role of ann"))
+    expect(row).to_contain_text("+1.00")
+    expect(row).to_contain_text("100 %")
+    expect(page.get_by_role("row").filter(has=page.get_by_label("Role of ben"))).to_contain_text("−1.00")
+    check(page, "people-figures")

@@ -100,6 +100,12 @@ def test_a_histogram_says_how_many_votes_each_grade_got() -> None:
     assert "3 fair × 1, 4 good × 4, 5 excellent × 2" in html
 
 
+def test_a_lean_reaches_to_its_side_and_not_beyond_its_frame() -> None:
+    assert 'x="25.0" y="3" width="8.0"' in drawn("{% lean value %}", value=0.5)
+    assert 'x="1.0" y="3" width="24.0"' in drawn("{% lean value %}", value=-9)
+    assert drawn("{% lean value %}", value=None) == ""
+
+
 def test_charts_of_nothing_draw_nothing_and_do_not_fall() -> None:
     assert "–" in drawn('{% spark none "Votes" %}', none=[])
     assert drawn('{% bars none "Votes" %}', none=[]).count("listitem") == 0
