@@ -26,6 +26,7 @@ TITLES: dict[int, Callable[[], str]] = {
     409: lambda: _("That is not possible now"),
     413: lambda: _("That is too much at once"),
     422: lambda: _("That cannot be used"),
+    429: lambda: _("Too many tries"),
 }
 WAYS_ON: dict[int, Callable[[], str]] = {
     400: lambda: _("Go back, load the page again and repeat what you did."),
@@ -34,6 +35,7 @@ WAYS_ON: dict[int, Callable[[], str]] = {
     409: lambda: _("Load the page again to see how things stand now."),
     413: lambda: _("Go back and send less; nothing was kept."),
     422: lambda: _("Go back and correct it; nothing was changed."),
+    429: lambda: _("An admin can let you in at once with a login link."),
 }
 
 
@@ -110,6 +112,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if wants_json(request):
         return JsonResponse({"code": "server_error", "detail": detail}, status=500)
     return HttpResponse(render_to_string("errors/server.html", {"detail": detail}), status=500)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: object) -> HttpResponse:
+    """django-axes counted too many wrong passwords for a name from one place."""
+    detail = _("Too many wrong passwords. Try again in a quarter of an hour.")
+    return refusal(request, status=429, code="locked_out", detail=detail)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -117,6 +118,15 @@ def test_every_answer_names_the_powers_it_does_without(client: Client, db: None)
     nonce = re.search(r"'nonce-([^']+)'", policy)
     assert nonce is not None
     assert f'nonce="{nonce[1]}"' in answer.content.decode()
+
+
+def test_too_many_wrong_passwords_are_answered_by_a_page(client: Client, cast: Cast, settings: Any) -> None:
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 2
+    answers = [client.post("/login/", {"username": "ann", "password": "wrong"}) for _ in range(3)]
+    assert answers[-1].status_code == 429
+    assert "Too many tries" in answers[-1].content.decode()
+    assert client.post("/login/", {"username": "ann", "password": "ann"}).status_code == 429
 
 
 def test_a_theme_is_kept_and_only_a_known_one(client: Client, db: None) -> None:
