@@ -22,9 +22,11 @@ PAGES = (
     ("label", _("Label"), Role.ANNOTATOR),
     ("review", _("Review"), Role.REVIEWER),
     ("catalogue", _("Catalogue"), Role.ANNOTATOR),
+    ("learning", _("Learning"), Role.ADMIN),
     ("models", _("Models"), Role.ADMIN),
     ("data", _("Data"), Role.ADMIN),
     ("people", _("People"), Role.ADMIN),
+    ("audit", _("Audit"), Role.ADMIN),
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from labeling import consensus, ordering, queue, train
+from labeling import consensus, learning, ordering, queue, train
+from labeling.models import Project
 
 
 @shared_task(name="maintenance.queue_sweep")
@@ -30,3 +31,9 @@ def settle_item(item_id: int) -> dict[str, int]:
 @shared_task(name="maintenance.consensus_settle_due")
 def settle_due() -> dict[str, int]:
     return {"settled": consensus.consensus_settle_due()}
+
+
+@shared_task(name="maintenance.learning_measure", soft_time_limit=280, time_limit=300)
+def measure_learning(project_id: int) -> dict[str, int]:
+    measured = learning.learning_measure(project=Project.objects.get(pk=project_id))
+    return {"labels": measured.labels if measured else 0}

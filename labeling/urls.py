@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.views import catalogue, data, home, label, people, review, train
+from labeling.views import audit, catalogue, data, home, label, learning, people, review, train
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
@@ -19,6 +19,10 @@ urlpatterns: list[URLPattern] = [
     path("data/freeze/", data.freeze, name="dataset-freeze"),
     path("models/", train.models, name="models"),
     path("models/retrain/", train.start, name="retrain"),
+    path("learning/", learning.page, name="learning"),
+    path("learning/measure/", learning.measure, name="learning-measure"),
+    path("audit/", audit.page, name="audit"),
+    path("audit/events.csv", audit.events_csv, name="audit-events"),
     path("label/", label.label, name="label"),
     path("review/", review.review, name="review"),
     path("review/<int:item_id>/decide/", review.decide, name="review-decide"),

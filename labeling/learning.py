@@ -1,0 +1,220 @@
+"""What the labels have bought: accuracy over labels, in the order they came and at random, and the next ones.
+
+Measured off the request on the finished labels at hand and kept in the cache: it takes seconds of a
+processor and can always be measured again. Both curves are tried on the same pictures held back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db.models import Avg, Count
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.dataset import POINTS_PER_VOTE, SUREST_POINTS, finished_labels
+from labeling.models import Annotation, Project
+from labeling.permissions import Role, require_role
+from scoring.core.head import Head, fit_head
+from scoring.core.metrics import srcc
+from scoring.core.types import FloatArray
+from scoring.errors import BadInputError
+from scoring.models import StoredFeatures
+from scoring.registry import head_of, serving
+from scoring.trial import root_of
+from scoring.wake import wake
+
+TASK = "maintenance.learning_measure"
+FEWEST = 40  # labels below which a curve says nothing
+MOST = 1000  # labels looked at: fits grow with the square
+REPEATS = 6
+HELD_BACK = 0.3
+SEED = 11
+BUSY_S = 300
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Runs (R, K) of SRCC at K label counts: labels in the order they came, and drawn at random."""
+
+    counts: list[int]
+    came: list[list[float]]
+    random: list[list[float]]
+    labels: int
+    seconds: float
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Finished labels with features (N), oldest first; ``groups`` keep a product on one side."""
+
+    vectors: FloatArray
+    targets: Array
+    weights: Array
+    groups: npt.NDArray[np.str_]
+
+
+def learning_ask(*, project: Project, by: User) -> None:
+    """Have the curve measured; refused while labels are too few. One at a time per project."""
+    require_role(by, project, Role.ADMIN)
+    ready = finished_labels(project=project).count()
+    if ready < FEWEST:
+        words = _("A curve needs {fewest} finished labels; there are {ready} so far.")
+        raise BadInputError(words.format(fewest=FEWEST, ready=ready), code="too_few_labels")
+    if cache.add(_key(project, "busy"), 1, timeout=BUSY_S):
+        wake(TASK, project.pk)
+
+
+def learning_busy(*, project: Project) -> bool:
+    """Whether a measurement was asked for and has not come in."""
+    return cache.get(_key(project, "busy")) is not None
+
+
+def learning_measured(*, project: Project) -> Measured | None:
+    """The last measurement; None before the first."""
+    found: dict[str, Any] | None = cache.get(_key(project, "curve"))
+    return Measured(**found) if found else None
+
+
+def learning_measure(*, project: Project) -> Measured | None:
+    """Measure and keep the curve; None where too few labels have features. Safe twice."""
+    started = time.monotonic()
+    champion = serving().champion
+    try:
+        pool = _pool(project, feature_version=champion.feature_version)
+        if len(pool.targets) < FEWEST:
+            return None
+        measured = _measured(pool, head_of(root_of(champion)), started)
+        cache.set(_key(project, "curve"), asdict(measured), timeout=None)
+        return measured
+    finally:
+        cache.delete(_key(project, "busy"))
+
+
+def _measured(pool: Pool, prior: Head, started: float) -> Measured:
+    rng = np.random.default_rng(SEED)
+    splits = [_held_back(pool.groups, rng) for _ in range(REPEATS)]
+    counts = label_counts(min(int((~held).sum()) for held in splits))
+    came, drawn = [], []
+    for held in splits:
+        rows = np.flatnonzero(~held)
+        came.append(_run(pool, held, rows, counts, prior))
+        drawn.append(_run(pool, held, rng.permutation(rows), counts, prior))
+    return Measured(
+        counts=counts,
+        came=came,
+        random=drawn,
+        labels=len(pool.targets),
+        seconds=round(time.monotonic() - started, 1),
+        at=timezone.now().isoformat(),
+    )
+
+
+def label_counts(most: int) -> list[int]:
+    """Label counts to try: 10, 20, 40, … up to all there are."""
+    counts = []
+    count = 10
+    while count < 0.8 * most:
+        counts.append(count)
+        count *= 2
+    return [*counts, most]
+
+
+def _held_back(groups: npt.NDArray[np.str_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Which rows are held back: about a third, products whole."""
+    names = np.unique(groups)
+    held = rng.permutation(names)[: max(1, round(HELD_BACK * len(names)))]
+    return np.isin(groups, held)
+
+
+def _run(
+    pool: Pool, held: npt.NDArray[np.bool_], order: Indices, counts: Sequence[int], prior: Head
+) -> list[float]:
+    """SRCC on the rows held back after the first 10, 20, … rows of ``order``."""
+    found = []
+    for count in counts:
+        rows = order[:count]
+        head = fit_head(
+            vectors=pool.vectors[rows],
+            overall=pool.targets[rows],
+            weights=pool.weights[rows],
+            prior=prior,
+            feature_version=prior.feature_version,
+        )
+        found.append(round(float(srcc(head.predict(pool.vectors[held]).overall, pool.targets[held])), 4))
+    return found
+
+
+def _pool(project: Project, *, feature_version: str) -> Pool:
+    """Finished labels that have features, the newest MOST of them, oldest first; two queries."""
+    labels = list(
+        finished_labels(project=project)
+        .select_related("item__image__product")
+        .order_by("-settled_at", "-pk")[:MOST]
+    )[::-1]
+    vectors = dict(
+        StoredFeatures.objects.filter(
+            version=feature_version, image_id__in=[label.item.image_id for label in labels]
+        ).values_list("image_id", "vector")
+    )
+    labels = [label for label in labels if label.item.image_id in vectors]
+    table = [np.frombuffer(vectors[label.item.image_id], dtype="<f4") for label in labels]
+    stds = [max(label.std_error * POINTS_PER_VOTE, SUREST_POINTS) for label in labels]
+    return Pool(
+        vectors=np.stack(table) if table else np.zeros((0, 0), dtype=np.float32),
+        targets=np.array([label.mos_score for label in labels]),
+        weights=np.array([1 / std**2 for std in stds]),
+        groups=np.array([str(label.item.image.product_id) for label in labels]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What labels cost in time. ``seconds_per_label``: seconds of a vote times votes for a finished label."""
+
+    votes: int
+    labels: int
+    seconds_per_vote: float
+    votes_per_label: float
+
+    @property
+    def seconds_per_label(self) -> float:
+        """Seconds of people's time in one finished label."""
+        return self.seconds_per_vote * self.votes_per_label
+
+    @property
+    def hours(self) -> float:
+        """Hours of people's time so far."""
+        return self.votes * self.seconds_per_vote / 3600
+
+
+LONGEST_VOTE_MS = 120_000  # beyond it somebody went for coffee
+
+
+def cost_of(*, project: Project) -> Cost:
+    """Time spent on the project's labels, from the votes' own clocks; two queries."""
+    told = Annotation.objects.filter(
+        item__project=project, is_withdrawn=False, duration_ms__gt=0, duration_ms__lte=LONGEST_VOTE_MS
+    ).aggregate(votes=Count("id"), mean=Avg("duration_ms"))
+    labels = finished_labels(project=project).aggregate(labels=Count("id"), votes=Avg("vote_count"))
+    return Cost(
+        votes=told["votes"],
+        labels=labels["labels"],
+        seconds_per_vote=(told["mean"] or 0.0) / 1000,
+        votes_per_label=labels["votes"] or float(project.overlap),
+    )
+
+
+def _key(project: Project, word: str) -> str:
+    return f"learning:{project.pk}:{word}"

@@ -1,0 +1,175 @@
+"""Learning: what the labels have bought, what the next ones would cost, and which they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.core.priority import BATCH_FLOOR, BEGUN
+from labeling.current import current_project
+from labeling.learning import (
+    FEWEST,
+    Cost,
+    Measured,
+    cost_of,
+    learning_ask,
+    learning_busy,
+    learning_measured,
+)
+from labeling.models import Item, Project
+from labeling.permissions import Role, require_role
+from scoring.core.learning_curve import Forecast, StopAdvice, curve_points, forecast_gain, stop_advice
+from scoring.models import Score
+from scoring.registry import serving
+from scoring.views.asked import asks_for
+from scoring.views.doors import person_of
+
+NEXT_LABELS = 100
+NEXT_SHOWN = 8
+SESSION_KEY = "learning-money"
+
+ADVICE: dict[str, Promise] = {
+    "no_gain": gettext_lazy("Stop: more labels of this kind are not expected to help."),
+    "too_dear": gettext_lazy("Stop: even at best, a point would cost more than it is worth to you."),
+    "worth_it": gettext_lazy("Go on: the next labels are worth their money."),
+}
+
+
+class MoneyForm(forms.Form):
+    """What people cost and what accuracy is worth, in one currency."""
+
+    wage = forms.FloatField(label=gettext_lazy("Wage an hour"), min_value=0, max_value=10_000)
+    worth = forms.FloatField(label=gettext_lazy("Worth of a point of SRCC"), min_value=0, max_value=1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """An item about to be asked for, and why it."""
+
+    item: Item
+    why: Promise | str
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """The whole page, or the curve alone while it is being measured."""
+    project = current_project(request)
+    require_role(person_of(request), project, Role.ADMIN)
+    measured, cost = learning_measured(project=project), cost_of(project=project)
+    money = _money(request)
+    forecast = _forecast(measured)
+    context = {
+        "project": project,
+        "busy": learning_busy(project=project),
+        "measured": measured,
+        "measured_at": parse_datetime(measured.at) if measured else None,
+        "fewest": FEWEST,
+        "lines": _lines(measured),
+        "cost": cost,
+        "spent": cost.hours * money["wage"],
+        "label_price": cost.seconds_per_label / 3600 * money["wage"],
+        "forecast": forecast,
+        "advice": _advice(forecast, cost, money),
+        "model": serving().champion,
+    }
+    if asks_for(request, "curve"):
+        return render(request, "labeling/learning.html#curve", context)
+    form = MoneyForm(request.GET if "wage" in request.GET else None, initial=money)
+    context |= {"form": form, "next": _next(project), "next_labels": NEXT_LABELS}
+    return render(request, "labeling/learning.html", context)
+
+
+@require_POST
+def measure(request: HttpRequest) -> HttpResponse:
+    """Have the curve measured by a worker."""
+    learning_ask(project=current_project(request), by=person_of(request))
+    return HttpResponseRedirect(reverse("learning"))
+
+
+def _money(request: HttpRequest) -> dict[str, float]:
+    """Wage and worth as last set by this person."""
+    form = MoneyForm(request.GET)
+    if form.is_valid():
+        request.session[SESSION_KEY] = form.cleaned_data
+    kept: dict[str, float] = request.session.get(SESSION_KEY) or {"wage": 15.0, "worth": 50.0}
+    return kept
+
+
+def _lines(measured: Measured | None) -> list[dict[str, Any]]:
+    """Both curves with their bands; SRCC in hundredths, as points."""
+    if measured is None:
+        return []
+    found = []
+    for name, runs in ((_("as they came"), measured.came), (_("drawn at random"), measured.random)):
+        points = curve_points(measured.counts, np.array(runs) * 100)
+        found.append(
+            {
+                "name": name,
+                "points": [(point.labels, point.srcc) for point in points],
+                "low": [point.low for point in points],
+                "high": [point.high for point in points],
+            }
+        )
+    return found
+
+
+def _forecast(measured: Measured | None) -> Forecast | None:
+    """What the next labels should buy; None with fewer than three counts measured."""
+    if measured is None or len(measured.counts) < 3:
+        return None
+    rng = np.random.default_rng(0)
+    return forecast_gain(
+        labels=measured.counts, runs=measured.came, next_labels=NEXT_LABELS, rng=rng, draws=60
+    )
+
+
+def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, float]) -> tuple[StopAdvice, Any] | None:
+    if forecast is None or cost.seconds_per_vote == 0:
+        return None
+    advice = stop_advice(
+        forecast=forecast,
+        seconds_per_label=cost.seconds_per_label,
+        wage_per_hour=money["wage"],
+        worth_per_point=money["worth"],
+    )
+    return advice, ADVICE[advice.reason]
+
+
+def _next(project: Project) -> list[Next]:
+    """The first of the queue, each with the reason for its place."""
+    items = list(
+        Item.objects.filter(project=project, state=Item.State.OPEN)
+        .select_related("image__product")
+        .order_by("-priority", "id")[:NEXT_SHOWN]
+    )
+    stds = dict(
+        Score.objects.filter(
+            model_id=serving().displayed_id, image_id__in=[item.image_id for item in items]
+        ).values_list("image_id", "overall_std")
+    )
+    return [Next(item, _why(item, stds.get(item.image_id), project)) for item in items]
+
+
+def _why(item: Item, std: float | None, project: Project) -> Promise | str:
+    if item.priority >= BEGUN:
+        return _("begun: one more vote finishes it")
+    if item.is_holdout:
+        return _("drawn at random, to judge the model by")
+    if project.order == Project.Order.RANDOM:
+        return _("drawn at random")
+    if item.priority > BATCH_FLOOR:
+        return _("teaches most: unsure by {points} points and unlike the others").format(
+            points=round(std or 0)
+        )
+    return _("unsure by {points} points").format(points=round(std or 0))

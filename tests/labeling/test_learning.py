@@ -1,0 +1,146 @@
+"""The learning page measures what labels bought, prices the next ones, and says why they are asked."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from labeling.learning import (
+    cost_of,
+    label_counts,
+    learning_ask,
+    learning_busy,
+    learning_measure,
+    learning_measured,
+)
+from labeling.models import Annotation, Item
+from scoring.core.types import vote_from_score
+from scoring.errors import BadInputError, NotAllowedError
+from scoring.models import Image
+from scoring.registry import base_model_ensure
+from tests.conftest import Cast
+from tests.factories import image_make, item_make, label_make, score_make
+from tests.scoring.test_train import labelled_rows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+
+
+def labels(cast: Cast, count: int) -> None:
+    rows = labelled_rows(count)
+    images = Image.objects.in_bulk([row.image_id for row in rows])
+    for row in rows:
+        mos = vote_from_score(row.target_score)
+        label_make(cast.project, mos=mos, std_error=0.2, image=images[row.image_id])
+
+
+def vote(cast: Cast, item: Item, milliseconds: int, key: int) -> None:
+    Annotation.objects.create(
+        item=item,
+        assignment=item.assignments.all()[0],
+        rater=cast.ann,
+        rating=4,
+        duration_ms=milliseconds,
+        key=f"00000000-0000-4000-8000-{key:012d}",
+        body_digest="0" * 64,
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "counts"), [(28, [10, 20, 28]), (70, [10, 20, 40, 70]), (45, [10, 20, 45]), (9, [9])]
+)
+def test_counts_double_up_to_all_there_are(most: int, counts: list[int]) -> None:
+    assert label_counts(most) == counts
+
+
+def test_a_curve_is_measured_on_the_labels_at_hand_and_kept(cast: Cast) -> None:
+    labels(cast, 60)
+    learning_ask(project=cast.project, by=cast.ada)
+    assert learning_busy(project=cast.project)
+    measured = learning_measure(project=cast.project)
+    assert measured is not None
+    assert not learning_busy(project=cast.project)
+    assert learning_measured(project=cast.project) == measured
+    assert measured.labels == 60
+    assert len(measured.came) == len(measured.random) == 6
+    assert all(len(run) == len(measured.counts) for run in (*measured.came, *measured.random))
+    assert all(-1 <= value <= 1 for run in measured.came for value in run)
+    assert [run[-1] for run in measured.came] == pytest.approx([run[-1] for run in measured.random], abs=1e-3)
+
+
+def test_too_few_labels_or_no_features_measure_nothing(cast: Cast) -> None:
+    base_model_ensure()
+    for number in range(39):
+        label_make(cast.project, mos=1 + number % 5)
+    with pytest.raises(BadInputError, match="40"):
+        learning_ask(project=cast.project, by=cast.ada)
+    label_make(cast.project)
+    learning_ask(project=cast.project, by=cast.ada)
+    assert learning_measure(project=cast.project) is None
+    assert not learning_busy(project=cast.project)
+    assert learning_measured(project=cast.project) is None
+
+
+def test_only_an_admin_may_have_it_measured(cast: Cast) -> None:
+    with pytest.raises(NotAllowedError):
+        learning_ask(project=cast.project, by=cast.rui)
+    assert not learning_busy(project=cast.project)
+
+
+def test_a_label_costs_the_time_of_its_votes_and_no_coffee(cast: Cast) -> None:
+    item = item_make(cast.project)
+    vote(cast, item, 4000, 1)
+    vote(cast, item_make(cast.project), 8000, 2)
+    vote(cast, item_make(cast.project), 3_600_000, 3)
+    label_make(cast.project, votes=3)
+    cost = cost_of(project=cast.project)
+    assert (cost.votes, cost.labels, cost.seconds_per_vote, cost.votes_per_label) == (2, 1, 6.0, 3.0)
+    assert cost.seconds_per_label == 18.0
+    assert cost.hours == pytest.approx(12 / 3600)
+
+
+def test_the_page_says_what_comes_next_and_why_and_keeps_the_wage(client: Client, cast: Cast) -> None:
+    for priority in (3.0, 1.5, 0.07):
+        image = image_make()
+        score_make(image, std=14)
+        item_make(cast.project, image=image, priority=priority)
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning"), {"wage": "30", "worth": "10"}).content.decode()
+    assert "begun: one more vote finishes it" in page
+    assert "teaches most: unsure by 14 points and unlike the others" in page
+    again = client.get(reverse("learning")).content.decode()
+    assert 'name="wage" value="30.0"' in again
+    bad = client.get(reverse("learning"), {"wage": "-1", "worth": "much"})
+    assert bad.status_code == 200
+    assert "field-error" in bad.content.decode()
+
+
+def test_a_measured_curve_is_drawn_with_advice(client: Client, cast: Cast) -> None:
+    cache.set(
+        f"learning:{cast.project.pk}:curve",
+        {
+            "counts": [10, 20, 40, 70],
+            "came": [[0.6, 0.68, 0.72, 0.745], [0.58, 0.66, 0.73, 0.75]],
+            "random": [[0.55, 0.62, 0.7, 0.745], [0.56, 0.63, 0.69, 0.75]],
+            "labels": 100,
+            "seconds": 4.2,
+            "at": "2026-01-02T03:04:05+00:00",
+        },
+        timeout=None,
+    )
+    vote(cast, item_make(cast.project), 5000, 1)
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning")).content.decode()
+    assert "as they came" in page
+    assert "drawn at random" in page
+    assert "Go on: the next labels are worth their money." in page
+    dear = client.get(reverse("learning"), {"wage": "9999", "worth": "0"}).content.decode()
+    assert "Stop: even at best, a point would cost more than it is worth to you." in dear
+
+
+def test_everybody_but_an_admin_is_turned_away(client: Client, cast: Cast) -> None:
+    for person in (cast.ann, cast.rui, cast.mallory):
+        client.force_login(person)
+        assert client.get(reverse("learning")).status_code in (403, 404)
+        assert client.post(reverse("learning-measure")).status_code in (403, 404)
