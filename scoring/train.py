@@ -33,7 +33,7 @@ from scoring.locks import training_run_lock
 from scoring.models import DatasetVersion, ModelVersion, TrainingRun
 from scoring.promote import model_promote
 from scoring.registry import head_of, models_folder, serving
-from scoring.trial import evaluate, fit_on, load_labels, metrics_of, root_of
+from scoring.trial import Labels, evaluate, fit_on, load_labels, metrics_of, root_of
 from scoring.wake import wake
 
 TASK = "train.run"
@@ -148,7 +148,8 @@ def _fit_and_judge(run: TrainingRun, token: UUID) -> None:
     _beat(run, token, step="fitting", progress=0.2)
     fitted = fit_on(labels, labels.splits != HOLDOUT, prior)  # the holdout never teaches
     _beat(run, token, step="evaluating", progress=0.5)
-    evaluation = evaluate(labels, fitted, prior, head_of(champion), seed=run.seed)
+    taught = _taught(champion)
+    evaluation = evaluate(labels, fitted, prior, head_of(champion), seed=run.seed, taught=taught)
     _beat(run, token, step="judging", progress=0.8)
     rng = np.random.default_rng(run.seed)
     verdict = judge(evaluation.trial, rules=GateRules(), rng=rng)
@@ -158,6 +159,13 @@ def _fit_and_judge(run: TrainingRun, token: UUID) -> None:
     )
     _beat(run, token, step="registering", progress=0.95)
     _register(run, token, champion, digest, metrics, verdict, provisional=evaluation.provisional)
+
+
+def _taught(champion: ModelVersion) -> Labels | None:
+    """What a champion that came from a fast retrain has learned from."""
+    if champion.kind != ModelVersion.Kind.FAST or champion.dataset is None:
+        return None
+    return load_labels(champion.dataset, feature_version=champion.feature_version)
 
 
 @transaction.atomic

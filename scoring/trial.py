@@ -23,6 +23,7 @@ from scoring.models import DatasetRow, DatasetVersion, ModelVersion, StoredFeatu
 
 FEWEST_HOLDOUT = 30  # below this the trial is a cross-validation over all rows, and says so
 FEWEST_CALIBRATION = 30
+FEWEST_FITTED = 2
 FOLDS = 5
 
 Array = npt.NDArray[np.float64]
@@ -39,6 +40,10 @@ class Labels:
     groups: list[str]
     categories: list[str]
     splits: npt.NDArray[np.str_]
+
+    def groups_of(self, rows: npt.NDArray[np.bool_]) -> set[str]:
+        """Products of some rows."""
+        return {group for group, kept in zip(self.groups, rows, strict=True) if kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +79,71 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
     return replace(head, interval_factor=factor)
 
 
-def evaluate(labels: Labels, fitted: Head, prior: Head, champion: Head, *, seed: int) -> Evaluation:
-    """Both on the holdout; where that is too small, the candidate by grouped cross-validation over all."""
+def evaluate(
+    labels: Labels, fitted: Head, prior: Head, champion: Head, *, seed: int, taught: Labels | None = None
+) -> Evaluation:
+    """Both on the holdout; where that is too small, by grouped cross-validation over all rows.
+
+    ``taught`` are the rows the champion was fitted on over the same prior, if it was: it must not be
+    tried on rows it has learned by heart either.
+    """
     holdout = labels.splits == HOLDOUT
     if int(holdout.sum()) >= FEWEST_HOLDOUT:
-        output = fitted.predict(labels.vectors[holdout])
-        guess, half = output.overall, fitted.interval_factor * output.overall_std
-        rows, provisional = holdout, False
-    else:
-        guess, half = _cross_validated(labels, prior, seed=seed)
-        rows, provisional = np.ones(len(holdout), dtype=bool), True
-    trial = Trial(
-        candidate=guess,
-        champion=champion.predict(labels.vectors[rows]).overall,
-        people=labels.targets[rows],
-        categories=[name for name, kept in zip(labels.categories, rows, strict=True) if kept],
-        half_widths=half,
-    )
-    return Evaluation(trial, provisional)
-
-
-def _cross_validated(labels: Labels, prior: Head, *, seed: int) -> tuple[Array, Array]:
-    """Out-of-fold predictions and interval half-widths, products kept together."""
+        return Evaluation(_on_holdout(labels, holdout, fitted, champion), provisional=False)
     folds = grouped_folds(labels.groups, folds=FOLDS, rng=np.random.default_rng(seed))
-    guess, half = np.zeros(len(folds)), np.zeros(len(folds))
-    for fold in range(FOLDS):
+    new = _out_of_fold(labels, folds, fitted, learned=labels, prior=prior)
+    old = _out_of_fold(labels, folds, champion, learned=taught, prior=prior)
+    trial = Trial(
+        candidate=new.scores,
+        champion=old.scores,
+        people=labels.targets,
+        categories=labels.categories,
+        half_widths=new.half_widths,
+        candidate_order=new.order,
+        champion_order=old.order,
+    )
+    return Evaluation(trial, provisional=True)
+
+
+def _on_holdout(labels: Labels, holdout: npt.NDArray[np.bool_], fitted: Head, champion: Head) -> Trial:
+    output = fitted.predict(labels.vectors[holdout])
+    return Trial(
+        candidate=output.overall,
+        champion=champion.predict(labels.vectors[holdout]).overall,
+        people=labels.targets[holdout],
+        categories=[name for name, kept in zip(labels.categories, holdout, strict=True) if kept],
+        half_widths=fitted.interval_factor * output.overall_std,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _OutOfFold:
+    """Predictions (N,) for rows their head has not seen; ``order`` at the level of the whole head."""
+
+    scores: Array
+    half_widths: Array
+    order: Array
+
+
+def _out_of_fold(
+    labels: Labels, folds: npt.NDArray[np.int64], whole: Head, *, learned: Labels | None, prior: Head
+) -> _OutOfFold:
+    """Predict each fold by a head fitted on the ``learned`` rows of other products; ``whole`` without any."""
+    out = _OutOfFold(*(np.zeros(len(folds)) for _ in range(3)))
+    for fold in np.unique(folds):
         test = folds == fold
-        if test.any() and int((~test).sum()) >= 2:
-            head = fit_on(labels, ~test, prior)
-            output = head.predict(labels.vectors[test])
-            guess[test], half[test] = output.overall, head.interval_factor * output.overall_std
-    return guess, half
+        head = whole if learned is None else _without(learned, labels.groups_of(test), prior)
+        output = head.predict(labels.vectors[test])
+        out.scores[test] = output.overall
+        out.half_widths[test] = head.interval_factor * output.overall_std
+        out.order[test] = replace(head, intercepts=whole.intercepts).predict(labels.vectors[test]).overall
+    return out
+
+
+def _without(learned: Labels, groups: set[str], prior: Head) -> Head:
+    """The head these labels teach without some products and, as always, without the holdout."""
+    rows = np.array([group not in groups for group in learned.groups]) & (learned.splits != HOLDOUT)
+    return fit_on(learned, rows, prior) if int(rows.sum()) >= FEWEST_FITTED else prior
 
 
 def load_labels(dataset: DatasetVersion, *, feature_version: str) -> Labels:

@@ -168,9 +168,22 @@ def _weights(weights: npt.ArrayLike | None, count: int) -> Array:
 
 
 def _fit(features: Array, residual: Array, share: Array) -> Fit:
-    """Weighted ridge with an intercept, itself drawn a little towards zero."""
-    intercept = float((share * residual).sum() / (share.sum() + 1.0))
+    """Weighted ridge with an intercept, itself drawn towards zero as far as it may be chance."""
+    intercept = _level(residual, share)
     return replace(fit_ridge(features, residual - intercept, share), intercept=intercept)
+
+
+def _level(residual: Array, share: Array) -> float:
+    """Weighted mean, shrunk by its own error (James and Stein 1961, positive part).
+
+    People who agree with the prior on the whole must not move it by the noise of twenty votes.
+    """
+    mean = float(share @ residual / share.sum())
+    if mean == 0 or len(residual) < 2:
+        return 0.0
+    variance = float(share @ (residual - mean) ** 2 / share.sum())
+    error = variance * float((share**2).sum()) / float(share.sum()) ** 2
+    return mean * max(0.0, 1.0 - error / mean**2)
 
 
 def fit_ridge(features: Array, target: Array, share: Array) -> Fit:

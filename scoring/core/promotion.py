@@ -67,6 +67,9 @@ class Trial:
     """Candidate and champion on the same labelled pictures (N,), scores 0-100.
 
     ``half_widths`` of the candidate's 90 % intervals; ``seconds_ratio`` candidate against champion.
+    ``candidate_order`` and ``champion_order`` (N,) are ranked instead where they are given: scores from
+    the folds of a cross-validation each carry the error of their fold's own level, which would be counted
+    against the order.
     """
 
     candidate: npt.ArrayLike
@@ -75,14 +78,17 @@ class Trial:
     categories: Sequence[str]
     half_widths: npt.ArrayLike
     seconds_ratio: float = 1.0
+    candidate_order: npt.ArrayLike | None = None
+    champion_order: npt.ArrayLike | None = None
 
 
 def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdict:
     """Hold the candidate against the champion by paired bootstrap; NaN anywhere is refused by name."""
-    new, old, truth = (
-        np.asarray(x, dtype=np.float64) for x in (trial.candidate, trial.champion, trial.people)
-    )
-    for name, values in (("candidate", new), ("champion", old), ("people", truth)):
+    new, old, truth = (_array(x) for x in (trial.candidate, trial.champion, trial.people))
+    new_order = new if trial.candidate_order is None else _array(trial.candidate_order)
+    old_order = old if trial.champion_order is None else _array(trial.champion_order)
+    named = {"candidate": new, "champion": old, "people": truth, "order": new_order - old_order}
+    for name, values in named.items():
         if not np.isfinite(values).all():
             raise NotFiniteError(f"{name} holds scores that are not finite")
     enough = Reason(
@@ -97,13 +103,17 @@ def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdic
         return Verdict(False, (enough,))
     reasons = (
         enough,
-        _ranking(new, old, truth, rules, rng),
+        _ranking(new_order, old_order, truth, rules, rng),
         _error(new, old, truth, rules, rng),
         *_categories(new, old, truth, trial.categories, rules, rng),
-        _calibration(new, truth, np.asarray(trial.half_widths, dtype=np.float64), rules),
+        _calibration(new, truth, _array(trial.half_widths), rules),
         _speed(trial.seconds_ratio, rules),
     )
     return Verdict(all(reason.passed for reason in reasons), reasons)
+
+
+def _array(values: npt.ArrayLike) -> Array:
+    return np.asarray(values, dtype=np.float64)
 
 
 def _ranking(new: Array, old: Array, truth: Array, rules: GateRules, rng: np.random.Generator) -> Reason:

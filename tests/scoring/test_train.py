@@ -12,7 +12,16 @@ from django.utils import timezone
 from scoring import device
 from scoring.dataset import FrozenRow, dataset_diff, dataset_store
 from scoring.errors import BadInputError, ConflictError, NotAllowedError
-from scoring.models import DatasetRow, DatasetVersion, Event, ModelVersion, Score, Serving, TrainingRun
+from scoring.models import (
+    DatasetRow,
+    DatasetVersion,
+    Event,
+    ModelVersion,
+    Score,
+    Serving,
+    StoredFeatures,
+    TrainingRun,
+)
 from scoring.promote import model_promote, model_roll_back
 from scoring.registry import base_model_ensure, head_of, serving
 from scoring.rescore import rescore_chunks, rescore_progress
@@ -153,13 +162,58 @@ def test_an_abandoned_run_waits_again_and_ends_after_three_deaths() -> None:
 
 
 def test_roll_back_shows_the_old_scores_at_once(cast: Cast) -> None:
-    run = trained(frozen(labelled_rows(60)))
+    run = trained(frozen(labelled_rows(120)))
     rescore_chunks()
     model_roll_back(by=cast.ada)
     row = Serving.objects.get()
     assert row.champion.kind == row.displayed.kind == "base"
     assert run.candidate is not None
     assert row.previous == run.candidate
+
+
+def refused_model() -> ModelVersion:
+    """A model like the base, which the gate said no to."""
+    base = base_model_ensure()
+    return ModelVersion.objects.create(
+        name="fast-9",
+        kind="base",
+        state="refused",
+        feature_version=base.feature_version,
+        weights_digest=base.weights_digest,
+    )
+
+
+def test_an_admin_may_overrule_the_gate_but_has_to_say_why(cast: Cast) -> None:
+    model, base = refused_model(), serving().champion
+    for by, reason, error, code in (
+        (None, "rule", ConflictError, "gate_refused"),
+        (cast.ada, "  ", BadInputError, "reason_missing"),
+        (cast.rui, "I like it", NotAllowedError, "not_allowed"),
+    ):
+        with pytest.raises(error) as refusal:
+            model_promote(model=model, by=by, reason=reason)
+        assert refusal.value.code == code
+        assert serving().champion == base
+    model_promote(model=model, by=cast.ada, reason="The old labels were wrong.")
+    assert serving().champion == model
+    event = Event.objects.get(verb="promote.promote")
+    assert (event.actor, event.before) == (cast.ada, {"champion": base.name})
+    assert event.after == {"champion": "fast-9", "overruled": "gate", "reason": "The old labels were wrong."}
+
+
+def test_a_champion_is_not_tried_on_labels_it_has_learned_by_heart(cast: Cast) -> None:
+    rows = labelled_rows(36)
+    first = trained(frozen(rows[:24])).candidate
+    assert first is not None
+    model_promote(model=first, by=cast.ada, reason="to have one")
+    second = trained(frozen(rows, name="v2")).candidate
+    assert second is not None
+    assert second.verdict["provisional"] is True
+    head = head_of(first)
+    vectors = {f.image_id: np.frombuffer(f.vector, dtype="<f4") for f in StoredFeatures.objects.all()}
+    guess = head.predict(np.stack([vectors[row.image_id] for row in rows])).overall
+    by_heart = float(np.sqrt(np.mean((guess - [row.target_score for row in rows]) ** 2)))
+    assert second.metrics["champion"]["rmse"]["value"] > by_heart + 1.0
 
 
 def test_promoting_the_champion_again_changes_nothing() -> None:
@@ -170,8 +224,7 @@ def test_promoting_the_champion_again_changes_nothing() -> None:
 
 
 def test_nobody_sees_two_models_mixed_while_a_rescore_is_under_way() -> None:
-    rows = labelled_rows(60)
-    run = trained(frozen(rows))
+    run = trained(frozen(labelled_rows(120)))
     assert rescore_progress().done < rescore_progress().total
     assert run.candidate is not None
     Score.objects.filter(model=run.candidate).delete()
