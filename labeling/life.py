@@ -146,7 +146,8 @@ def _measures(image: Image, score: Score | None) -> list[Measure]:
     if score is not None:
         rows = rows.filter(version=score.model.feature_version)
     measures = rows.order_by("-id").values_list("measures", flat=True).first() or {}
-    return [Measure(code, float(value), MEASURE_UNITS.get(code, "")) for code, value in measures.items()]
+    names = [name for name in MEASURE_UNITS if name in measures]
+    return [Measure(name, float(measures[name]), MEASURE_UNITS[name]) for name in names]
 
 
 def _siblings(image: Image) -> list[Sibling]:

@@ -82,10 +82,12 @@ def measure_words(code: str) -> str:
 def measure_number(code: str, value: float, unit: str = "") -> str:
     """A measure as people read it: shares as per cent, everything else in three digits with its unit."""
     if code in PARTS:
-        return f"{value * 100:.3g} %"
+        return f"{value * 100:.3g}{NO_BREAK}%"
     number = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number} {UNIT_WORDS.get(unit, unit)}".strip()
+    return f"{number}{NO_BREAK}{UNIT_WORDS.get(unit, unit)}".strip()
 
+
+NO_BREAK = "\N{NO-BREAK SPACE}"  # a number and its unit stay on one line
 
 # Measures that are parts of a whole 0-1.
 PARTS = frozenset(
@@ -106,10 +108,10 @@ PARTS = frozenset(
     }
 )
 
-UNIT_WORDS: dict[str, Promise] = {
+UNIT_WORDS: dict[str, Promise | str] = {
     "levels": gettext_lazy("of 255"),
     "of 100": gettext_lazy("of 100"),
-    "sides": gettext_lazy("sides"),
+    "sides": "",  # the measure's name says it
     "pixels": gettext_lazy("pixels"),
     "MP": gettext_lazy("megapixels"),
 }

@@ -20,22 +20,23 @@ from scoring.words import measure_number
 
 register = template.Library()
 
-WIDTH, LEFT, RIGHT = 400.0, 92.0, 16.0
+WIDTH, RIGHT = 320.0, 12.0
 FIRST_ROW, ROW = 20.0, 30.0
 DOT_STEP = 11.0  # two equal votes stand beside each other
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis from ``low`` to ``high``."""
+    """An axis from ``low`` to ``high``, to the right of the ``left`` that names need."""
 
     low: float
     high: float
+    left: float
 
     def at(self, value: float) -> float:
         """Where a value stands; what lies outside stands at the end."""
         share = (min(self.high, max(self.low, value)) - self.low) / (self.high - self.low)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return self.left + share * (WIDTH - self.left - RIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Row:
     high: str = ""
 
 
-VOTES = Scale(ACR_LOW, ACR_HIGH)
-SCORES = Scale(0.0, 100.0)
+VOTES = Scale(ACR_LOW, ACR_HIGH, left=56.0)
+SCORES = Scale(0.0, 100.0, left=104.0)
 
 
 @register.inclusion_tag("labeling/parts/lines.html")

@@ -24,7 +24,7 @@ function press(event) {
   if (key === "x") return tick();
   if (key === "z") return toggleNative();
   const open = desk().querySelector("[data-decisions] details[open]");
-  if (open && /^[1-5]$/.test(key)) return pick(open, key);
+  if (open && /^[1-5a]$/.test(key)) return pick(open, key);
   const found = desk().querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (!found) return false;
   if (found instanceof HTMLDetailsElement) openReasons(found);

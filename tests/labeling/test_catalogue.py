@@ -344,7 +344,7 @@ def test_the_life_of_an_image_is_all_there(cast: Cast, client: Client) -> None:
     body = open_image(client, cast.ada, image.pk)
     assert "Tea Ltd" in body
     assert "Most likely between 34 and 66" in body
-    assert "<dt>Noise</dt><dd>12 of 255</dd>" in body
+    assert "<dt>Noise</dt><dd>12\N{NO-BREAK SPACE}of 255</dd>" in body
     assert "older" in body
     assert "Teapot" in body
     assert "Best of the product" not in body

@@ -31,11 +31,12 @@ def test_everything_people_meet_has_words() -> None:
 @pytest.mark.parametrize(
     ("code", "value", "unit", "read"),
     [
-        ("noise_sigma", 12.345, "levels", "12.3 of 255"),
-        ("text_share", 0.0456, "", "4.56 %"),
-        ("centre_offset", 0.0, "", "0 %"),
-        ("shortest_side", 1536.0, "pixels", "1536 pixels"),
+        ("noise_sigma", 12.345, "levels", "12.3\N{NO-BREAK SPACE}of 255"),
+        ("text_share", 0.0456, "", "4.56\N{NO-BREAK SPACE}%"),
+        ("centre_offset", 0.0, "", "0\N{NO-BREAK SPACE}%"),
+        ("shortest_side", 1536.0, "pixels", "1536\N{NO-BREAK SPACE}pixels"),
         ("sharpness", 2.5, "", "2.5"),
+        ("touching_sides", 1.0, "sides", "1"),
     ],
 )
 def test_numbers_read_with_their_unit(code: str, value: float, unit: str, read: str) -> None:
@@ -44,6 +45,6 @@ def test_numbers_read_with_their_unit(code: str, value: float, unit: str, read: 
 
 def test_a_cause_says_what_was_measured() -> None:
     finding = {"defect": "noise", "probability": 0.9, "cause": "noise_sigma", "value": 8.0, "unit": "levels"}
-    assert cause_words(finding) == "Noise 8 of 255"
+    assert cause_words(finding) == "Noise 8\N{NO-BREAK SPACE}of 255"
     assert cause_words({"defect": "collage", "probability": 0.9}) == "seen by the network"
     assert measure_words("a_new_measure") == "a new measure"
