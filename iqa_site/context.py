@@ -12,7 +12,7 @@ from labeling.current import current_project, my_projects
 from labeling.permissions import Role, highest_role, pages_for, role_of
 
 # Pages that stand below a menu entry without being one.
-SECTION_OF = {"image": "catalogue", "run": "models", "import": "data"}
+SECTION_OF = {"image": "catalogue", "run": "models", "model": "models", "import": "data"}
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Flag, Project
+from labeling.permissions import PAGES
 from scoring.models import DatasetVersion, ImportJob, ImportRow, Product, TrainingRun
+from scoring.registry import base_model_ensure
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
 
@@ -103,9 +105,10 @@ def addresses(cast: Cast) -> list[str]:
     ImportRow.objects.create(job=job, position=1, reference="a.jpg", state="refused", code="empty")
     dataset = DatasetVersion.objects.create(name="一", digest="0" * 64, row_count=40)
     run = TrainingRun.objects.create(dataset=dataset, trigger="button", state="running", progress=0.4)
-    listed = ["home", "label", "review", "catalogue", "models", "data", "people", "password"]
     return [
-        *(reverse(name) for name in listed),
+        *(reverse(name) for name, _words, _least in PAGES),
+        reverse("password"),
+        reverse("model", args=[base_model_ensure().pk]),
         reverse("image", args=[images[0].pk]),
         reverse("image", args=[flagged.image_id]),
         reverse("import", args=[job.pk]),
