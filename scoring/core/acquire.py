@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.clusters import Cover, kmeans, typicality
 from scoring.core.head import Head
 from scoring.core.types import FloatArray, NotFiniteError
 
@@ -22,11 +23,8 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-NEIGHBOURS = 20  # typicality: mean distance to so many nearest members of the cluster
 SMALLEST_CLUSTER = 5
 MOST_CLUSTERS = 500
-KMEANS_ROUNDS = 12
-BLOCK = 2048
 
 
 class Strategy(StrEnum):
@@ -190,33 +188,9 @@ def _fill_by_uncertainty(batch: _Batch, _taught: Taught, _rng: np.random.Generat
     _fill_in_order(batch, batch.pool.stds)
 
 
-class _Cover:
-    """Distance of each pool row to its nearest labelled or chosen one, and which one that is."""
-
-    def __init__(self, features: FloatArray, centres: FloatArray) -> None:
-        self.features = features
-        self.lengths = np.einsum("ij,ij->i", features, features).astype(np.float64)
-        self.distance = np.full(len(features), np.inf)
-        self.owner = np.zeros(len(features), dtype=np.int64)
-        self.centres = len(centres)
-        for start in range(0, len(features) if self.centres else 0, BLOCK):
-            block = slice(start, start + BLOCK)
-            apart = _squared(features[block], centres)
-            self.owner[block] = apart.argmin(axis=1)
-            self.distance[block] = np.maximum(0.0, apart.min(axis=1))
-
-    def add(self, centre: FloatArray) -> None:
-        """A new centre takes the rows that are nearer to it than to any before."""
-        ahead = self.lengths - 2.0 * (self.features @ centre) + float(centre @ centre)
-        nearer = np.maximum(ahead, 0.0) < self.distance
-        self.distance[nearer] = np.maximum(ahead[nearer], 0.0)
-        self.owner[nearer] = self.centres
-        self.centres += 1
-
-
 def _fill_by_k_centre(batch: _Batch, taught: Taught, _rng: np.random.Generator) -> None:
     """Farthest first (Sener and Savarese, arXiv 1708.00489): the baseline that likes outliers."""
-    cover = _Cover(batch.pool.features, taught.features)
+    cover = Cover(batch.pool.features, taught.features)
     for rows in batch.turns():
         worth = cover.distance if cover.centres else cover.lengths
         row = int(np.argmax(np.where(rows, worth, -np.inf)))
@@ -230,14 +204,14 @@ def _fill_by_lcmd(batch: _Batch, taught: Taught, _rng: np.random.Generator) -> N
     Clusters are the rows nearest to one labelled or chosen picture; their size is the sum of squared
     distances (arXiv 2203.09410, LCMD with the training set among the centres).
     """
-    cover = _Cover(batch.pool.features, taught.features)
+    cover = Cover(batch.pool.features, taught.features)
     for rows in batch.turns():
         row = _farthest_of_largest(cover, rows)
         batch.take(row)
         cover.add(batch.pool.features[row])
 
 
-def _farthest_of_largest(cover: _Cover, rows: Mask) -> int:
+def _farthest_of_largest(cover: Cover, rows: Mask) -> int:
     if cover.centres == 0:
         return int(np.argmax(np.where(rows, cover.lengths, -np.inf)))
     unknown = np.where(rows, cover.distance, 0.0)
@@ -250,11 +224,11 @@ def _fill_by_typicality(batch: _Batch, taught: Taught, rng: np.random.Generator)
     """The most typical picture of each part of the catalogue that has no label yet, largest parts first."""
     pool, known = batch.pool.embeddings, taught.embeddings
     table = np.concatenate([pool, known])
-    clusters = _kmeans(table, min(batch.count + len(known), MOST_CLUSTERS, len(table)), rng)
+    clusters = kmeans(table, min(batch.count + len(known), MOST_CLUSTERS, len(table)), rng)
     covered = np.bincount(clusters[len(pool) :], minlength=clusters.max() + 1)
     sizes = np.bincount(clusters, minlength=len(covered))
     mine = clusters[: len(pool)]
-    worth = _typicality(pool, mine)
+    worth = typicality(pool, mine)
     for rows in batch.turns():
         there = np.bincount(mine[rows], minlength=len(covered)) > 0
         large = there & (sizes >= SMALLEST_CLUSTER)
@@ -263,52 +237,6 @@ def _fill_by_typicality(batch: _Batch, taught: Taught, rng: np.random.Generator)
         row = int(np.argmax(np.where(rows & (mine == best), worth, -np.inf)))
         batch.take(row)
         covered[best] += 1
-
-
-def _typicality(table: FloatArray, clusters: Indices) -> Array:
-    """One over the mean distance to the nearest members of the own cluster."""
-    worth = np.zeros(len(table))
-    for cluster in np.unique(clusters):
-        rows = np.flatnonzero(clusters == cluster)
-        near = min(NEIGHBOURS, len(rows) - 1)
-        if near > 0:
-            apart = np.sqrt(np.maximum(0.0, _squared(table[rows], table[rows])))
-            worth[rows] = 1.0 / np.maximum(1e-9, np.sort(apart, axis=1)[:, 1 : near + 1].mean(axis=1))
-    return worth
-
-
-def _kmeans(table: FloatArray, count: int, rng: np.random.Generator) -> Indices:
-    """Cluster 0..count-1 of each row: Lloyd's rounds from k-means++ centres; empty clusters stay empty."""
-    cover = _Cover(table, table[[int(rng.integers(len(table)))]])
-    while cover.centres < count and cover.distance.sum() > 0:
-        row = int(rng.choice(len(table), p=cover.distance / cover.distance.sum()))
-        cover.add(table[row])
-    clusters = cover.owner
-    for _ in range(KMEANS_ROUNDS):
-        sums = np.zeros((cover.centres, table.shape[1]))
-        np.add.at(sums, clusters, table)
-        sizes = np.bincount(clusters, minlength=cover.centres)
-        centres = (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
-        centres[sizes == 0] = np.inf  # nobody's nearest
-        moved = _nearest(table, centres)
-        if (moved == clusters).all():
-            break
-        clusters = moved
-    return clusters
-
-
-def _nearest(table: FloatArray, centres: FloatArray) -> Indices:
-    alive = np.flatnonzero(np.isfinite(centres).all(axis=1))
-    found = [
-        alive[np.argmin(_squared(table[start : start + BLOCK], centres[alive]), axis=1)]
-        for start in range(0, len(table), BLOCK)
-    ]
-    return np.concatenate(found)
-
-
-def _squared(a: FloatArray, b: FloatArray) -> Array:
-    """Squared distances (N, M) of rows."""
-    return np.asarray((a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + (b**2).sum(axis=1)[None], dtype=float)
 
 
 def _nothing_taught(pool: Pool) -> Taught:

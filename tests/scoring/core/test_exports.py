@@ -7,18 +7,17 @@ import io
 import json
 from dataclasses import replace
 
+from scoring.core.croissant import croissant
 from scoring.core.exports import (
     ROW_COLUMNS,
     ExportRow,
-    ForeignVote,
-    croissant,
-    read_label_studio,
     safe_cell,
     write_coco,
     write_csv,
     write_json_lines,
     write_label_studio,
 )
+from scoring.core.foreign import ForeignVote, read_label_studio
 
 ROW = ExportRow(
     image_id=7,
