@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
@@ -23,7 +22,8 @@ from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
 from labeling.models import Assignment, Project
-from labeling.permissions import require_labeler
+from labeling.permissions import labeler_project, require_labeler
+from labeling.prepared import rows_of
 from scoring.errors import BadInputError, ConflictError
 
 State = Assignment.State
@@ -129,9 +129,26 @@ def lease_next(
     was); a page that prefetches names those it has in ``holding`` and gets others. Each row carries
     ``image_id`` beside its columns. Refuses strangers and paused people.
     """
+    _require_some(count)
+    require_labeler(user, project)
+    return _lease_best(user, project, count=count, holding=holding)
+
+
+def lease_next_in(
+    *, user: User, project_id: int, count: int = 1, holding: Collection[int] = ()
+) -> tuple[Project, list[Assignment]]:
+    """``lease_next`` by the project's id: the project and the person's role in it come by one query."""
+    _require_some(count)
+    project = labeler_project(user, project_id)
+    return project, _lease_best(user, project, count=count, holding=holding)
+
+
+def _require_some(count: int) -> None:
     if not 1 <= count <= MOST_LEASES:
         raise BadInputError(_("Ask for 1 to {most} images.").format(most=MOST_LEASES))
-    require_labeler(user, project)
+
+
+def _lease_best(user: User, project: Project, *, count: int, holding: Collection[int]) -> list[Assignment]:
     for window in (WINDOW, WHOLE):
         leased = _lease(user, project, count=count, holding=holding, window=window)
         if leased:
@@ -155,21 +172,12 @@ def _lease(
     for attempt in range(TRIES):
         try:
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
-                return _lease_rows(statement, values)
+                rows = rows_of(statement, values)
+            return [_assignment_of(row) for row in sorted(rows, key=lambda row: int(row[-1]))]
         except IntegrityError:  # two tabs of one person took two slots of one image
             if attempt == TRIES - 1:
                 raise ConflictError(_("Too many requests at once; ask again.")) from None
     return []
-
-
-def _lease_rows(statement: str, values: dict[str, Any]) -> list[Assignment]:
-    """Run a lease statement as a prepared one: planning it costs more than running it."""
-    connection.ensure_connection()
-    server: Any = connection.connection
-    with connection.wrap_database_errors, psycopg.Cursor(server) as cursor:
-        server.prepare_threshold = 0  # Django's own cursors never prepare, whatever stands here
-        rows = cursor.execute(statement, values, prepare=True).fetchall()
-    return [_assignment_of(row) for row in sorted(rows, key=lambda row: int(row[-1]))]
 
 
 def _assignment_of(row: Sequence[Any]) -> Assignment:

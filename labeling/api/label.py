@@ -23,13 +23,12 @@ from labeling.annotate import annotation_submit, annotation_withdraw, live_annot
 from labeling.api import label_shapes as shapes
 from labeling.card import Card, cards_of
 from labeling.current import current_project
-from labeling.models import Annotation, Assignment, Project
-from labeling.permissions import projects_of
+from labeling.models import Annotation, Assignment
 from labeling.queue import (
     item_skip,
     item_unskip,
     lease_extend,
-    lease_next,
+    lease_next_in,
     lease_release,
     nothing_words,
     why_nothing,
@@ -152,21 +151,14 @@ def _after(request: Request, user: User, said: Said) -> dict[str, Any]:
 
 
 def _next(request: Request, user: User, asked: Said) -> dict[str, Any]:
-    project = _project(request, user, asked)
-    leased = lease_next(user=user, project=project, count=asked["count"], holding=asked["holding"])
+    project_id = asked.get("project") or current_project(cast(HttpRequest, request)).pk
+    project, leased = lease_next_in(
+        user=user, project_id=project_id, count=asked["count"], holding=asked["holding"]
+    )
     if leased:
         return {"cards": cards_of(assignments=leased, user=user), "nothing": None}
     nothing = why_nothing(user=user, project=project)
     return {"cards": [], "nothing": {**asdict(nothing), "detail": nothing_words(nothing)}}
-
-
-def _project(request: Request, user: User, asked: Said) -> Project:
-    if "project" not in asked:
-        return current_project(cast(HttpRequest, request))
-    project = projects_of(user).filter(pk=asked["project"]).first()
-    if project is None:
-        raise NotThereError(_("There is no such project for you."))
-    return project
 
 
 def _card_again(user: User, assignment_id: int) -> Card | None:

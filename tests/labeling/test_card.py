@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from labeling.card import Card, cards_of
 from labeling.models import Assignment, Item, Review
+from labeling.prepared import rows_of
 from labeling.queue import lease_next
-from scoring.models import Score
+from scoring.models import ModelVersion, Score, Serving
+from scoring.registry import base_model_ensure
 from tests.conftest import Cast
 from tests.factories import item_make, score_make
 
@@ -98,11 +102,39 @@ def test_a_returned_picture_says_why(cast: Cast) -> None:
     assert card_for(cast)["returned"] == "Look at the edge."
 
 
-def test_many_cards_cost_as_many_queries_as_one(cast: Cast, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
-    for _ in range(8):
-        score_make(item_make(cast.project).image)
+def test_many_cards_cost_one_statement(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(8):
+        score_make(item_make(cast.project).image, overall=10.0 * number)
     leased = lease_next(user=cast.ann, project=cast.project, count=8)
-    with django_assert_num_queries(3):  # images with products, who serves, scores
+    asked = []
+
+    def counted(statement: str, values: dict[str, object]) -> object:
+        asked.append(statement)
+        return rows_of(statement, values)
+
+    monkeypatch.setattr("labeling.card.rows_of", counted)
+    with CaptureQueriesContext(connection) as by_django:
         cards = cards_of(assignments=leased, user=cast.ann)
+    assert (len(asked), len(by_django)) == (1, 0)
     assert [card["assignment"] for card in cards] == [a.pk for a in leased]
-    assert Score.objects.count() == 8
+    scores = {score.image_id: score for score in Score.objects.all()}
+    for card in cards:
+        assert card["prediction"] is not None
+        assert card["prediction"]["score"] == scores[card["image"]].overall_score
+
+
+def test_what_the_displayed_model_has_not_scored_yet_is_shown_by_the_champion(cast: Cast) -> None:
+    base = base_model_ensure()
+    champion = ModelVersion.objects.create(
+        name="new", kind="fast", feature_version=base.feature_version, weights_digest="0" * 64
+    )
+    Serving.objects.update(champion=champion)
+    item = item_make(cast.project)
+    score_make(item.image, overall=30, model=champion)
+    card = card_for(cast)
+    assert card["prediction"] is not None
+    assert card["prediction"]["score"] == 30.0
+    score_make(item.image, overall=80, model=base)
+    card = card_for(cast)
+    assert card["prediction"] is not None
+    assert card["prediction"]["score"] == 80.0
