@@ -27,12 +27,11 @@ from scoring.rows import ImportRecord
 from scoring.score import score_wake
 from scoring.sources import Source, row_of
 from scoring.storage import picture_write
-from scoring.wake import wake
 
 log = logging.getLogger(__name__)
 TASK = "ingest.run"
-BATCH = 16
-LISTED_AT_ONCE, SAMPLE_LISTED_AT_ONCE = 500, 8
+BATCH = 8  # few, so that the first pictures of a slow source show soon
+LISTED_AT_ONCE = 500
 LEASE_S = 180
 # What our own code raises on input nobody thought of: it costs one row, and the log says where. Faults
 # that pass (database, disk, a gate that does not start) are left to rise: the row is tried again.
@@ -40,7 +39,7 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 FAULT_WORDS = "Something in Vitrine failed on this; the log says what."
 ATTEMPTS = 3
 
-Kind, State, RowState = ImportJob.Kind, ImportJob.State, ImportRow.State
+State, RowState = ImportJob.State, ImportRow.State
 
 CLAIM = """
 UPDATE scoring_importrow SET state = 'running', token = %(token)s, lease_until = %(until)s,
@@ -65,14 +64,11 @@ class Outcome:
 def rows_list(job: ImportJob, records: Iterable[ImportRecord]) -> None:
     """Rows of records, in batches; listing the same position twice keeps the first."""
     batch: list[ImportRow] = []
-    at_once = SAMPLE_LISTED_AT_ONCE if job.kind == Kind.SAMPLE else LISTED_AT_ONCE
     for record in records:
         batch.append(row_of(job, record))
-        if len(batch) == at_once:
+        if len(batch) == LISTED_AT_ONCE:
             ImportRow.objects.bulk_create(batch, ignore_conflicts=True)
             batch = []
-            if job.kind == Kind.SAMPLE:
-                wake(TASK, job.pk)
     ImportRow.objects.bulk_create(batch, ignore_conflicts=True)
 
 

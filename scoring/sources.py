@@ -15,7 +15,7 @@ from scoring.fetch import fetch_picture
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import ImportRecord, parse_rows
 from scoring.spool import spool_name, upload_name
-from scoring.storage import file_bytes, file_drop, file_open, file_write
+from scoring.storage import file_bytes, file_drop, file_open
 
 Kind = ImportJob.Kind
 SAMPLE_COUNT = 120
@@ -60,7 +60,7 @@ def source_of(job: ImportJob) -> Iterator[Source]:
     elif job.kind in (Kind.TABLE, Kind.URLS):
         yield TableSource(job)
     elif job.kind == Kind.SAMPLE:
-        yield SampleSource(job)
+        yield SampleSource()
     else:
         yield SpoolSource(job)
 
@@ -81,22 +81,30 @@ class SpoolSource:
         file_drop(spool_name(self.job.pk, row.position))
 
 
-class SampleSource(SpoolSource):
-    """The sample catalogue: rendered once into the spool, then read as if it had been sent."""
+class SampleSource:
+    """The sample catalogue: planned when it is listed, each picture rendered when its row is read."""
+
+    def __init__(self) -> None:
+        from scoring.core import sample
+
+        self.render, self.shots = sample.render, sample.plan_catalogue(count=SAMPLE_COUNT)
 
     def records(self) -> Iterator[ImportRecord]:
-        from scoring.core.sample import render_catalogue
-
-        for position, picture in enumerate(render_catalogue(count=SAMPLE_COUNT), start=1):
-            file_write(spool_name(self.job.pk, position), picture.jpeg)
+        for position, shot in enumerate(self.shots, start=1):
             yield ImportRecord(
                 position=position,
-                product_id=picture.product_id,
-                title=picture.title,
-                category=picture.category,
-                seller=picture.seller,
-                reference=picture.name,
+                product_id=shot.product_id,
+                title=shot.ware.title,
+                category=shot.ware.category,
+                seller=shot.seller.name,
+                reference=shot.name,
             )
+
+    def read(self, row: ImportRow) -> bytes:
+        return self.render(self.shots[row.position - 1])
+
+    def forget(self, row: ImportRow) -> None:
+        """Nothing is kept: the picture can be rendered again."""
 
 
 class FolderSource:

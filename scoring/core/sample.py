@@ -33,17 +33,34 @@ FRAMED = frozenset({Defect.CLUTTERED_BACKGROUND, Defect.PRODUCT_TOO_SMALL, Defec
 
 
 @dataclass(frozen=True, slots=True)
-class SamplePicture:
-    """One picture of the sample. ``fault`` None: taken as well as the seller can."""
+class Shot:
+    """One picture of the sample before it is taken. ``fault`` None: as well as the seller can."""
 
-    jpeg: bytes
-    product_id: str
-    title: str
-    category: str
-    seller: str
-    name: str
+    seed: int
+    product: int
+    view: int
     fault: Defect | None
     severity: float
+
+    @property
+    def ware(self) -> Ware:
+        """What is shown."""
+        return WARES[self.product % len(WARES)]
+
+    @property
+    def seller(self) -> Seller:
+        """Who takes it."""
+        return SELLERS[(self.product * 7 + self.product // 5) % len(SELLERS)]
+
+    @property
+    def product_id(self) -> str:
+        """The seller's number of the thing."""
+        return f"{self.ware.category[:3].upper()}-{100 + self.product}"
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return f"{self.product_id}-{self.view + 1}.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +120,17 @@ WARES = (
 )
 
 
-def render_catalogue(*, count: int = 120, seed: int = SEED) -> Iterator[SamplePicture]:
-    """``count`` pictures, the same for ever for one seed; a product's views follow each other."""
+def plan_catalogue(*, count: int = 120, seed: int = SEED) -> list[Shot]:
+    """``count`` shots, the same for ever for one seed; a product's views follow each other."""
     deck = _faults(seed)
+    shots: list[Shot] = []
     product = view = 0
     for _ in range(count):
-        yield _picture(product, view, seed, deck)
+        shots.append(_shot(product, view, seed, deck))
         view += 1
         if view == VIEWS[product % len(VIEWS)]:
             product, view = product + 1, 0
+    return shots
 
 
 def _faults(seed: int) -> Iterator[Defect]:
@@ -121,29 +140,24 @@ def _faults(seed: int) -> Iterator[Defect]:
         yield from (list(Defect)[k] for k in rng.permutation(len(Defect)))
 
 
-def _picture(product: int, view: int, seed: int, deck: Iterator[Defect]) -> SamplePicture:
-    ware, seller = WARES[product % len(WARES)], SELLERS[(product * 7 + product // 5) % len(SELLERS)]
+def _shot(product: int, view: int, seed: int, deck: Iterator[Defect]) -> Shot:
+    plain = Shot(seed, product, view, None, 0.0)
     rng = np.random.default_rng([seed, product, view])
-    fault, severity = None, 0.0
-    if rng.random() < (seller.fault_share if view else 0.3 * seller.fault_share):
-        fault, severity = next(deck), float(rng.uniform(0.25, 0.9))
-    parts = ware.build(np.random.default_rng([seed, product]))
-    rgb = _taken(ware, seller, parts, view, fault, severity, rng)
-    if fault is not None and fault not in FRAMED:
-        rgb = degrade(rgb, fault, severity, rng).rgb
+    if rng.random() >= (plain.seller.fault_share if view else 0.3 * plain.seller.fault_share):
+        return plain
+    return Shot(seed, product, view, next(deck), float(rng.uniform(0.25, 0.9)))
+
+
+def render(shot: Shot) -> bytes:
+    """The JPEG of a shot: the same bytes each time, about 0.3 s."""
+    rng = np.random.default_rng([shot.seed, shot.product, shot.view, 1])
+    parts = shot.ware.build(np.random.default_rng([shot.seed, shot.product]))
+    rgb = _taken(shot.ware, shot.seller, parts, shot.view, shot.fault, shot.severity, rng)
+    if shot.fault is not None and shot.fault not in FRAMED:
+        rgb = degrade(rgb, shot.fault, shot.severity, rng).rgb
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=seller.jpeg_quality, subsampling=0)
-    code = f"{ware.category[:3].upper()}-{100 + product}"
-    return SamplePicture(
-        jpeg=out.getvalue(),
-        product_id=code,
-        title=ware.title,
-        category=ware.category,
-        seller=seller.name,
-        name=f"{code}-{view + 1}.jpg",
-        fault=fault,
-        severity=severity,
-    )
+    Image.fromarray(rgb).save(out, "JPEG", quality=shot.seller.jpeg_quality, subsampling=0)
+    return out.getvalue()
 
 
 def _taken(
