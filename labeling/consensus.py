@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from labeling.annotate import DECIDED
@@ -56,6 +56,8 @@ def consensus_settle_due(*, limit: int = 500) -> int:
         try:
             consensus_settle(item_id=item_id)
             settled += 1
+        except (OperationalError, InterfaceError):  # the database itself is away
+            raise
         except Exception:  # one item that cannot be settled must not hold up all others for ever
             log.exception("item %s could not be settled", item_id)
     consensus_solve_due()
