@@ -25,6 +25,7 @@ from scoring.search import Similar, similar_images
 
 MOST_SIBLINGS = 24
 MOST_EVENTS = 50
+ALIKE_FROM = 0.5  # cosine similarity; below it two pictures have little in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def image_life(*, image_id: int, user: User, project: Project) -> Life:
     item = image.items.filter(project=project).select_related("returned_to").first()
     sees_votes = item is not None and may_see_votes(role=role, item=item, user=user)
     evidence = evidence_of(item=item, user=user) if item is not None and sees_votes else None
-    similar = similar_images(image=image)
+    similar = [row for row in similar_images(image=image) if row.similarity >= ALIKE_FROM]
     return Life(
         image=image,
         role=role,
