@@ -170,7 +170,7 @@ def member_set_role(*, by: User, project: Project, user_id: int, role: str) -> M
 def member_pause(*, by: User, project: Project, user_id: int, reason: str) -> Membership:
     """Stop a person's labeling for now and tell them why; their leases go to others, votes stay."""
     require_role(by, project, Role.ADMIN)
-    reason = reason.strip()
+    reason = reason.replace("\x00", "").strip()  # PostgreSQL keeps no NUL
     if not reason:
         raise BadInputError(_("Say why: the person will read it."), code="reason_missing")
     membership = _member_lock(project, user_id)

@@ -22,6 +22,7 @@ from scoring.models import Event
 
 VOTES_SHOWN, ACTS_SHOWN = 8, 8
 PEEKED, FEWEST_PEEKED = 6, 3
+LONGEST_NUMBER = 20  # digits; Python itself refuses to read thousands of them
 
 
 @require_safe
@@ -49,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def project_choose(request: HttpRequest) -> HttpResponse:
     """Make another of the person's projects the one the pages are about."""
     wanted = request.POST.get("project", "")
-    choose_project(request, int(wanted) if wanted.isdecimal() else 0)
+    choose_project(request, int(wanted) if wanted.isdecimal() and len(wanted) < LONGEST_NUMBER else 0)
     return HttpResponseRedirect("/")
 
 

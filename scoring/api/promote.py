@@ -15,12 +15,21 @@ from rest_framework.response import Response
 
 from scoring.access import IsAdmin, person_of
 from scoring.api.paging import PageQuery, page, page_of
-from scoring.api.strict import query_of
+from scoring.api.strict import Strict, body_of, query_of
 from scoring.models import ModelVersion, Serving
 from scoring.progress import Progress
-from scoring.promote import model_promote, model_roll_back
+from scoring.promote import LONGEST_REASON, model_promote, model_roll_back
 from scoring.registry import serving
 from scoring.rescore import rescore_progress
+
+
+class PromoteInput(Strict):
+    reason = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=LONGEST_REASON,
+        help_text="Why; needed for a model the gate refused, and kept in the audit trail.",
+    )
 
 
 class ModelShape(serializers.Serializer[Any]):
@@ -86,12 +95,13 @@ def model_serving(request: Request) -> Response:
     return Response(_served())
 
 
-@extend_schema(request=None, responses=ServingShape, tags=["models"])
+@extend_schema(request=PromoteInput, responses=ServingShape, tags=["models"])
 @api_view(["POST"])
 @permission_classes([IsAdmin])
 def promote(request: Request, pk: int) -> Response:
     """Make a model the champion. People see its scores once it has scored the whole catalogue."""
-    model_promote(model=get_object_or_404(ModelVersion, pk=pk), by=person_of(request))
+    model = get_object_or_404(ModelVersion, pk=pk)
+    model_promote(model=model, by=person_of(request), reason=body_of(request, PromoteInput)["reason"])
     return Response(_served())
 
 

@@ -16,7 +16,7 @@ from labeling.annotate import annotation_submit
 from labeling.lease import lease_next
 from labeling.models import Project
 from scoring.dataset import FORMATS, FrozenRow, dataset_store
-from scoring.models import DatasetVersion, ModelVersion, Product, TrainingRun
+from scoring.models import DatasetVersion, Event, ModelVersion, Product, TrainingRun
 from scoring.registry import base_model_ensure
 from tests.api.conftest import Program
 from tests.conftest import Cast
@@ -90,6 +90,22 @@ def test_models_are_listed_promoted_and_rolled_back(ada: APIClient) -> None:
     assert ada.post(f"{API}models/roll-back/").json()["champion"] == base.name
     assert ada.get(f"{API}models/{other.pk}/").json()["state"] == "retired"
     assert ada.post(f"{API}models/999/promote/").status_code == 404
+
+
+def test_a_model_the_gate_refused_serves_only_with_a_reason_on_record(ada: APIClient) -> None:
+    base = base_model_ensure()
+    refused = ModelVersion.objects.create(
+        name="refused",
+        kind="base",
+        feature_version=base.feature_version,
+        weights_digest=base.weights_digest,
+        state="refused",
+    )
+    here = f"{API}models/{refused.pk}/promote/"
+    assert (ada.post(here).status_code, ada.post(here).json()["code"]) == (422, "reason_missing")
+    assert ada.get(f"{API}models/serving/").json()["champion"] == base.name
+    assert ada.post(here, {"reason": "the holdout was mislabelled"}, format="json").status_code == 200
+    assert Event.objects.get(verb="promote.promote").after["reason"] == "the holdout was mislabelled"
 
 
 def test_a_retrain_starts_is_watched_and_cancelled(ada: APIClient, cast: Cast) -> None:
