@@ -1,0 +1,63 @@
+"""Photos of a folder and who took them, so that what is tested was never trained on.
+
+A folder may hold a labels.csv; its rows name the photos, and one of GROUP_COLUMNS says what belongs
+together: a sender, a product, a kind of thing. Without one, photos of one folder belong together.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scoring.core.splits import HOLDOUT, split_of
+from scoring.core.types import ByteArray
+
+PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
+GROUP_COLUMNS = ("photographer", "sender_id", "seller", "product_group", "fine_class")
+LONGEST = 1000  # photos are brought to at most this size before they are degraded
+UNSEEN_SHARE = 0.25
+SEED = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo; ``group`` names all that must stay on one side of a split."""
+
+    path: Path
+    group: str
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether training must leave it alone: a quarter of all groups, the same for ever."""
+        return split_of(self.group, seed=SEED, holdout_share=UNSEEN_SHARE) == HOLDOUT
+
+
+def photos_of(folder: Path) -> list[Photo]:
+    """Photos below a folder, in a stable order."""
+    table = folder / "labels.csv"
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        photos = [Photo(folder / row["path"], _group(folder, row)) for row in rows]
+        return sorted(photos, key=lambda photo: str(photo.path))
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    return [Photo(path, f"{folder.name}/{path.parent.relative_to(folder)}") for path in found]
+
+
+def read_photo(path: Path) -> ByteArray:
+    """Pixels (h, w, 3), no side over LONGEST."""
+    with Image.open(path) as image:
+        image.draft("RGB", (LONGEST, LONGEST))
+        upright = image.convert("RGB")
+        upright.thumbnail((LONGEST, LONGEST))
+        return np.asarray(upright, dtype=np.uint8)
+
+
+def _group(folder: Path, row: dict[str, str]) -> str:
+    column = next((name for name in GROUP_COLUMNS if row.get(name)), None)
+    own = row[column] if column else str(Path(row["path"]).parent)
+    return "/".join(part for part in (folder.name, row.get("source", ""), own) if part)
