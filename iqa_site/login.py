@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from iqa_site.password import CAME_BY_LINK
 
@@ -34,14 +34,20 @@ def one_time_path(user: User) -> str:
 
 @login_not_required
 @never_cache
-@require_safe
+@require_http_methods(["GET", "POST"])
 def login_by_token(request: HttpRequest, uid: str, token: str) -> HttpResponse:
-    """Log in by a one-time address; a used or wrong one leads to the ordinary login page."""
+    """Log in by a one-time address; a used or wrong one leads to the ordinary login page.
+
+    ``?ask`` shows a button first: an address sent by chat or mail is opened by the programs that draw
+    previews, and they must not use it up.
+    """
     user = _user_of(uid)
     if user is None or not user.is_active or not one_time_tokens.check_token(user, token):
         if request.user.is_authenticated:
             return redirect("home")
         return render(request, "registration/used_link.html", status=403)
+    if request.method == "GET" and "ask" in request.GET:
+        return render(request, "registration/by_link.html", {"name": user.get_username()})
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[CAME_BY_LINK] = True
     return redirect("home")

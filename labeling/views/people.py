@@ -131,7 +131,7 @@ def _keep_link(request: HttpRequest, person: User) -> None:
     path = import_string(settings.VITRINE_ONE_TIME_PATH)(person)
     request.session[LINK_KEY] = {
         "name": person.get_username(),
-        "address": request.build_absolute_uri(path),
+        "address": request.build_absolute_uri(path) + "?ask",
     }
 
 

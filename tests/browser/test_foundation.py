@@ -185,6 +185,7 @@ def test_an_admin_adds_somebody_and_hands_on_a_link_that_works_once(
     page_of.allow(403)
     new = page_of()
     new.goto(address)
+    new.get_by_role("button", name="Log in as cleo").click()
     expect(new.get_by_label("Menu of cleo")).to_be_visible()
     again = page_of()
     again.goto(address)

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
+from iqa_site.login import one_time_path
 from iqa_site.refusals import server_error
 from labeling.models import Membership, Project
 from tests.conftest import Cast
@@ -138,9 +139,18 @@ def test_a_theme_is_kept_and_only_a_known_one(client: Client, db: None) -> None:
     assert "vitrine-theme" not in refused.cookies
 
 
-def test_who_came_by_a_link_chooses_a_password_without_an_old_one(client: Client, cast: Cast) -> None:
-    from iqa_site.login import one_time_path
+def test_a_link_sent_by_chat_survives_those_who_only_look_at_it(client: Client, cast: Cast) -> None:
+    address = one_time_path(cast.ben) + "?ask"
+    assert client.head(address).status_code == 405
+    assert "Log in as ben" in client.get(address).content.decode()
+    assert "_auth_user_id" not in client.session
+    assert client.post(address).status_code == 302
+    assert client.session["_auth_user_id"] == str(cast.ben.pk)
+    client.logout()
+    assert client.post(address).status_code == 403
 
+
+def test_who_came_by_a_link_chooses_a_password_without_an_old_one(client: Client, cast: Cast) -> None:
     client.get(one_time_path(cast.ben))
     new = {"new_password1": "quiet grey table", "new_password2": "quiet grey table"}
     assert client.post("/password/", new).status_code == 302
