@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -92,10 +93,36 @@ def test_health_asks_the_role_that_was_started(entry: Entry) -> None:
     assert entry("health", ANSWER="1")[0] == 1
 
 
-def _compose() -> dict[str, dict[str, dict[str, object]]]:
-    loaded = yaml.safe_load((ROOT / "docker" / "compose.yml").read_text())
+def _compose(name: str = "compose.yml") -> dict[str, dict[str, dict[str, Any]]]:
+    loaded = yaml.safe_load((ROOT / "docker" / name).read_text())
     assert isinstance(loaded, dict)
     return loaded
+
+
+def test_everything_compose_refers_to_is_there() -> None:
+    compose = _compose()
+    targets = set(
+        re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+    )
+    for name, service in compose["services"].items():
+        assert set(service.get("depends_on", {})) <= set(compose["services"]), name
+        assert set(service.get("networks", [])) <= set(compose["networks"]), name
+        named = {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
+        assert named <= set(compose["volumes"]), name
+        if str(service["image"]).startswith("vitrine:"):
+            assert str(service["image"]).partition(":")[2] in targets, name
+        if "build" in service:
+            assert service["build"]["target"] == str(service["image"]).partition(":")[2], name
+            assert (ROOT / service["build"]["dockerfile"]).exists(), name
+
+
+def test_the_graphics_card_goes_to_the_workers_that_compute() -> None:
+    compose, more = _compose(), _compose("compose.gpu.yml")
+    assert set(more["services"]) == {"score", "train"} <= set(compose["services"])
+    for service in more["services"].values():
+        assert service["image"] == f"vitrine:{service['build']['target']}" == "vitrine:gpu"
+        devices = service["deploy"]["resources"]["reservations"]["devices"]
+        assert devices[0]["capabilities"] == ["gpu"]
 
 
 def test_every_role_of_compose_is_one_the_entrypoint_knows() -> None:
