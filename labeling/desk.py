@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from labeling.evidence import Evidence, evidence_of
 from labeling.life import Place, places_of
-from labeling.models import Annotation, Flag, Item, Project, Review
-from labeling.permissions import Role, require_role
+from labeling.models import Flag, Item, Project, Review
+from labeling.permissions import Role, own_work, require_role, works_alone
 from labeling.review import review_queue
 from scoring.core.defects import ACCUSED_FROM
 from scoring.errors import NotThereError
@@ -58,6 +58,7 @@ class Desk:
     total: int
     by_reason: dict[str, int]
     own_count: int
+    is_alone: bool
     case: Case | None
     last: list[Review]
 
@@ -93,6 +94,7 @@ def desk_of(
         total=queue.count() if len(items) == LIST_SIZE else len(items),
         by_reason=_by_reason(everything.values("pk")),
         own_count=_own_count(user, project),
+        is_alone=works_alone(user, project),
         case=_case(at, items, scores.get(at.image_id), user) if at else None,
         last=_last_decisions(user, project),
     )
@@ -105,7 +107,7 @@ def _by_reason(item_ids: Any) -> dict[str, int]:
 
 def _own_count(user: User, project: Project) -> int:
     """Flagged items left out because the person voted on them."""
-    own = Annotation.objects.filter(rater_id=user.pk).values("item_id")
+    own = own_work(user, project).values("item_id")
     return Item.objects.filter(project=project, state=Item.State.FLAGGED, pk__in=own).count()
 
 

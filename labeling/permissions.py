@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Membership, Project
+from labeling.models import Annotation, Membership, Project, Review
 from scoring.errors import NotAllowedError, NotThereError
 
 Role = Membership.Role
@@ -96,6 +96,24 @@ def require_role(user: User, project: Project, least: Membership.Role) -> Member
     if RANK[role] < RANK[least]:
         raise NotAllowedError(f"This needs the role {least.label}.")
     return role
+
+
+def works_alone(user: User, project: Project) -> bool:
+    """Whether an admin is the only person who ever voted or decided in the project.
+
+    Four eyes need two people: alone, an admin may decide on pictures they voted on themselves.
+    """
+    if role_of(user, project) != Role.ADMIN:
+        return False
+    others_voted = Annotation.objects.filter(item__project=project).exclude(rater_id=user.pk)
+    others_decided = Review.objects.filter(item__project=project).exclude(reviewer_id=user.pk)
+    return not others_voted.exists() and not others_decided.exists()
+
+
+def own_work(user: User, project: Project) -> QuerySet[Annotation]:
+    """Votes that bar the person from deciding on their items: all of theirs, none while they work alone."""
+    mine = Annotation.objects.filter(item__project=project, rater_id=user.pk)
+    return mine.none() if works_alone(user, project) else mine
 
 
 def highest_role(user: User) -> Membership.Role | None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.dataset import FINISHED
 from labeling.models import Annotation, Item, Project
-from labeling.permissions import RANK, Role, role_of
+from labeling.permissions import RANK, Role, own_work, role_of
 from labeling.queue import left_for
 from scoring.models import (
     DatasetVersion,
@@ -179,5 +179,5 @@ def _reviews_waiting(user: User, project: Project) -> int:
     role = role_of(user, project)
     if role is None or RANK[role] < RANK[Role.REVIEWER]:
         return 0
-    own = Annotation.objects.filter(item_id=OuterRef("pk"), rater_id=user.pk)
+    own = own_work(user, project).filter(item_id=OuterRef("pk"))
     return Item.objects.filter(project=project, state=Item.State.FLAGGED).exclude(Exists(own)).count()

@@ -1,7 +1,8 @@
 """Station 6, review: a person looks again at what was flagged, and the last decision stands.
 
-Nobody decides on an image they voted on, whatever their role. A page sends the version it showed; if
-votes or another reviewer came in between, the decision is refused and nothing changes.
+Nobody decides on an image they voted on, whatever their role, unless they work alone. A page sends the
+version it showed; if votes or another reviewer came in between, the decision is refused and nothing
+changes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from labeling.consensus import consensus_settle, label_fix
 from labeling.flags import flag_raise, flags_clear, flags_open
 from labeling.locks import item_lock, items_lock
 from labeling.models import Annotation, Assignment, Consensus, Flag, Item, Membership, Project, Review
-from labeling.permissions import Role, require_labeler, require_role
+from labeling.permissions import Role, own_work, require_labeler, require_role
 from labeling.queue import RETURN_KEPT_FOR
 from scoring.errors import BadInputError, ConflictError, NotAllowedError
 from scoring.events import event_note
@@ -69,7 +70,7 @@ def review_queue(*, user: User, project: Project, reason: str = "") -> QuerySet[
     """
     require_role(user, project, Role.REVIEWER)
     open_flags = Flag.objects.filter(cleared_at=None)
-    own = Annotation.objects.filter(item_id=OuterRef("pk"), rater_id=user.pk)
+    own = own_work(user, project).filter(item_id=OuterRef("pk"))
     items = Item.objects.filter(project=project, state=Item.State.FLAGGED).exclude(Exists(own))
     if reason:
         items = items.filter(Exists(open_flags.filter(item_id=OuterRef("pk"), reason=reason)))
@@ -141,7 +142,7 @@ def _decide(
     twin = Review.objects.filter(key=key).first()
     if twin is not None:
         return _same(twin, reviewer, item.pk, wish)
-    if Annotation.objects.filter(item_id=item.pk, rater_id=reviewer.pk).exists():
+    if own_work(reviewer, item.project).filter(item_id=item.pk).exists():
         raise NotAllowedError(
             _("You voted on this image yourself; another reviewer decides."), code="own_work"
         )

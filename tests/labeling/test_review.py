@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling.annotate import annotation_submit, live_annotations
 from labeling.consensus import consensus_settle
-from labeling.models import Annotation, Assignment, Consensus, Flag, Item, Membership, Review
+from labeling.models import Annotation, Assignment, Consensus, Flag, Item, Membership, Project, Review
 from labeling.queue import lease_next, queue_sweep
 from labeling.review import flag_raise, flags_open, review_decide, review_decide_many, review_queue
 from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThereError
@@ -182,6 +182,28 @@ def test_nobody_decides_on_own_work_not_even_an_admin_not_even_after_undo(cast: 
     assert list(review_queue(user=cast.ada, project=cast.project)) == [item]
 
 
+def test_an_admin_who_works_alone_decides_on_own_votes_until_a_second_person_comes(cast: Cast) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(overlap=1)
+    for _ in range(3):
+        item_make(cast.project, slots=1)
+    mine = []
+    for _ in range(2):
+        (leased,) = lease_next(user=cast.ada, project=cast.project)
+        annotation_submit(user=cast.ada, assignment_id=leased.pk, key=uuid4(), rating=4, is_flagged=True)
+        consensus_settle(item_id=leased.item_id)
+        mine.append(Item.objects.get(pk=leased.item_id))
+    assert set(review_queue(user=cast.ada, project=cast.project)) == set(mine)
+    decide(cast, mine[0], "approve", by=cast.ada)
+    assert state_of(mine[0]) == "approved"
+    (leased,) = lease_next(user=cast.ben, project=cast.project)
+    annotation_submit(user=cast.ben, assignment_id=leased.pk, key=uuid4(), rating=4)
+    assert list(review_queue(user=cast.ada, project=cast.project)) == []
+    with pytest.raises(NotAllowedError) as refused:
+        decide(cast, mine[1], "approve", by=cast.ada)
+    assert refused.value.code == "own_work"
+    assert state_of(mine[1]) == "flagged"
+
+
 def test_annotators_strangers_and_the_paused_decide_nothing(cast: Cast) -> None:
     item = disputed(cast)
     cat = User.objects.create_user("cat")
@@ -295,7 +317,7 @@ def test_the_queue_shows_what_waits_longest_first_and_by_reason(
     Flag.objects.filter(item=disputes).update(raised_at=timezone.now() - timedelta(hours=1))
     settled = disputed(cast, 3, 3)
     assert settled.state == "settled"
-    with django_assert_num_queries(3):  # role, items, flags
+    with django_assert_num_queries(4):  # role, whether alone, items, flags
         queue = list(review_queue(user=cast.rui, project=cast.project))
         assert [item.pk for item in queue] == [disputes.pk, asked.pk]
         assert [flag.reason for flag in queue[0].flags.all()] == ["disagreement"]
