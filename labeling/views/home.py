@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -20,7 +21,7 @@ from labeling.underway import work_underway
 from labeling.words import event_words
 from scoring.models import Event
 
-VOTES_SHOWN, ACTS_SHOWN = 8, 8
+VOTES_SHOWN, ACTS_SHOWN, ACTS_READ = 8, 8, 400
 PEEKED, FEWEST_PEEKED = 6, 3
 LONGEST_NUMBER = 20  # digits; Python itself refuses to read thousands of them
 
@@ -103,5 +104,10 @@ def _loop(project: Project) -> dict[str, Any]:
 
 
 def _acts() -> list[dict[str, Any]]:
-    events = Event.objects.select_related("actor")[:ACTS_SHOWN]
-    return [{"actor": event.actor, "words": event_words(event), "at": event.at} for event in events]
+    """The newest acts; the same act of one person many times in a row is one line with a count."""
+    newest = Event.objects.select_related("actor")[:ACTS_READ]
+    runs = [list(run) for _, run in groupby(newest, key=lambda event: (event.actor_id, event.verb))]
+    return [
+        {"actor": run[0].actor, "words": event_words(run[0]), "at": run[0].at, "times": len(run)}
+        for run in runs[:ACTS_SHOWN]
+    ]

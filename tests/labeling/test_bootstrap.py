@@ -33,7 +33,7 @@ def test_the_first_start_makes_three_people_with_passwords_that_work() -> None:
         assert len(password) >= 16
     project = Project.objects.get()
     roles = dict(Membership.objects.values_list("user__username", "role"))
-    assert project.name == "Catalogue"
+    assert project.name == "First project"
     assert roles == {"admin": "admin", "annotator": "annotator", "reviewer": "reviewer"}
     assert User.objects.filter(is_superuser=True).get().username == "admin"
 

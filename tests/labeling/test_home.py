@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from labeling.models import Membership, Project
 from labeling.underway import work_underway
+from scoring.events import event_note
 from scoring.models import DatasetVersion, ImportJob, ImportRow, Serving, TrainingRun
 from scoring.registry import base_model_ensure
 from tests.conftest import Cast
@@ -125,3 +126,12 @@ def test_the_chosen_project_counts_until_the_role_in_it_is_gone(client: Client, 
     assert "<h1>Second</h1>" in client.get("/").content.decode()
     role.delete()
     assert "<h1>Catalogue</h1>" in client.get("/").content.decode()
+
+
+def test_the_same_act_many_times_in_a_row_is_one_line(cast: Cast, client: Client) -> None:
+    for _ in range(12):
+        event_note(actor=None, verb="consensus.settle")
+    event_note(actor=cast.ada, verb="ingest.start")
+    client.force_login(cast.ada)
+    acts = client.get("/").context["acts"]
+    assert [(act["actor"], act["times"]) for act in acts[:2]] == [(cast.ada, 1), (None, 12)]

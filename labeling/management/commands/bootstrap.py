@@ -24,7 +24,7 @@ from scoring.registry import base_model_ensure
 
 Role = Membership.Role
 ACCOUNTS = (("admin", Role.ADMIN), ("annotator", Role.ANNOTATOR), ("reviewer", Role.REVIEWER))
-PROJECT = "Catalogue"
+PROJECT = "First project"
 
 
 class Command(BaseCommand):
