@@ -30,9 +30,11 @@ from labeling.core.priority import (
 from labeling.fill import SPLIT_SEED, queue_fill
 from labeling.models import Item, Project
 from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features, sketch
+from scoring.core.head import Head
 from scoring.core.splits import TRAIN, split_of
 from scoring.core.types import FloatArray
 from scoring.models import ModelVersion, StoredFeatures
+from scoring.models.score import EMBEDDING_SIZE
 from scoring.registry import head_of, serving
 
 __all__ = ["SPLIT_SEED", "queue_fill", "queue_reorder", "queues_renew", "reorder_due"]
@@ -42,7 +44,8 @@ Order = Project.Order
 BATCH = 400  # chosen by active learning at a time; beyond it uncertainty is order enough
 RANDOM_SHARE = 0.2
 COLD_LABELS = 50  # below this typical pictures teach more than uncertain ones
-MOST_CANDIDATES, MOST_TAUGHT = 20_000, 3000
+COLD_BATCH = 100  # more parts of the catalogue than that are not yet worth telling apart
+MOST_CANDIDATES, MOST_TAUGHT = 10_000, 3000
 SKETCH_WIDTH = 64
 FEWEST_WRITTEN, MOST_WRITTEN = 50, 2000
 NEW_LABELS, NEW_ITEMS_SHARE = 50, 0.1  # what makes an order old
@@ -86,6 +89,15 @@ class OpenItems:
     now: npt.NDArray[np.float64]
     categories: npt.NDArray[np.str_]
     waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What the network sees of N images: ``vectors`` (N, F) for heads, ``embeddings`` (N, E) for likeness."""
+
+    image_ids: npt.NDArray[np.int64]
+    vectors: FloatArray
+    embeddings: FloatArray
 
 
 def queues_renew() -> dict[str, int]:
@@ -181,14 +193,17 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
     rows = np.flatnonzero(~items.waiting.is_begun & ~items.waiting.at_random)
     if len(rows) > MOST_CANDIDATES:
         rows = np.sort(rng.choice(rows, MOST_CANDIDATES, replace=False))
-    vectors = _vectors(model, items.image_ids[rows].tolist())
-    rows = rows[[pk in vectors for pk in items.image_ids[rows].tolist()]]
-    if not len(rows):
-        return rows
+    mine = _vectors(model, items.image_ids[rows].tolist())
+    rows = rows[np.isin(items.image_ids[rows], mine.image_ids)]
     known = _vectors(model, _taught_images(project))
-    strategy = _strategy(project, labels=len(known))
-    pool, taught = _tables(items, rows, vectors, known, model)
-    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=taught)]
+    strategy = _strategy(project, labels=len(known.image_ids))
+    features, taught = mine.embeddings, known.embeddings
+    if strategy == Strategy.LCMD:
+        features, taught = _scaled(head_of(model), mine, known)
+    pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
+    count = COLD_BATCH if strategy == Strategy.TYPICAL else BATCH
+    told = Taught(taught, known.embeddings)
+    return rows[choose(pool, count=count, strategy=strategy, rng=rng, taught=told)]
 
 
 def _strategy(project: Project, *, labels: int) -> Strategy:
@@ -205,35 +220,24 @@ def _taught_images(project: Project) -> list[int]:
     return list(taken.order_by("-pk").distinct().values_list("image_id", flat=True)[:MOST_TAUGHT])
 
 
-def _vectors(model: ModelVersion, image_ids: Sequence[int]) -> dict[int, tuple[FloatArray, FloatArray]]:
-    """Vector and embedding by image id."""
-    rows = StoredFeatures.objects.filter(version=model.feature_version, image_id__in=image_ids)
-    return {
-        image_id: (np.frombuffer(vector, dtype="<f4"), np.asarray(embedding, dtype=np.float32))
-        for image_id, vector, embedding in rows.values_list("image_id", "vector", "embedding")
-    }
+def _vectors(model: ModelVersion, image_ids: Sequence[int]) -> Vectors:
+    """Features of those images that have them, in the order asked for."""
+    found = StoredFeatures.objects.filter(version=model.feature_version, image_id__in=image_ids)
+    rows = {row[0]: row for row in found.values_list("image_id", "vector", "embedding")}
+    there = [rows[pk] for pk in image_ids if pk in rows]
+    nothing = np.zeros((0, len(head_of(model).mean)), dtype=np.float32)
+    return Vectors(
+        np.array([row[0] for row in there], dtype=np.int64),
+        np.stack([np.frombuffer(row[1], dtype="<f4") for row in there]) if there else nothing,
+        np.stack([np.asarray(row[2]) for row in there]) if there else nothing[:, :EMBEDDING_SIZE],
+    )
 
 
-def _tables(
-    items: OpenItems,
-    rows: npt.NDArray[np.int64],
-    vectors: dict[int, tuple[FloatArray, FloatArray]],
-    known: dict[int, tuple[FloatArray, FloatArray]],
-    model: ModelVersion,
-) -> tuple[Pool, Taught]:
-    head = head_of(model)
-    mine = [vectors[pk] for pk in items.image_ids[rows].tolist()]
-    features = posterior_features(head, np.stack([vector for vector, _ in mine]))
-    embeddings = np.stack([embedding for _, embedding in mine])
-    if known:
-        taught = posterior_features(head, np.stack([vector for vector, _ in known.values()]))
-        features, taught = sketch(features, width=SKETCH_WIDTH, others=taught)
-        taught_embeddings = np.stack([embedding for _, embedding in known.values()])
-    else:
-        (features,) = sketch(features, width=SKETCH_WIDTH)
-        taught, taught_embeddings = features[:0], embeddings[:0]
-    stds, categories = items.waiting.stds[rows], items.categories[rows]
-    return Pool(features, embeddings, stds, categories), Taught(taught, taught_embeddings)
+def _scaled(head: Head, mine: Vectors, known: Vectors) -> tuple[FloatArray, FloatArray]:
+    """Features scaled by what the model does not know, few enough to be quick."""
+    others = posterior_features(head, known.vectors)
+    features, taught = sketch(posterior_features(head, mine.vectors), width=SKETCH_WIDTH, others=others)
+    return features, taught
 
 
 def _write(items: OpenItems, wanted: npt.NDArray[np.float64]) -> int:

@@ -52,31 +52,31 @@ def typicality(table: FloatArray, clusters: Indices) -> Array:
 
 
 def kmeans(table: FloatArray, count: int, rng: np.random.Generator) -> Indices:
-    """Cluster 0..count-1 of each row: Lloyd's rounds from k-means++ centres; empty clusters stay empty."""
+    """Cluster, 0 and up, of each row: Lloyd's rounds from ``count`` k-means++ centres; empty ones vanish."""
     cover = Cover(table, table[[int(rng.integers(len(table)))]])
     while cover.centres < count and cover.distance.sum() > 0:
         row = int(rng.choice(len(table), p=cover.distance / cover.distance.sum()))
         cover.add(table[row])
     clusters = cover.owner
     for _ in range(KMEANS_ROUNDS):
-        sums = np.zeros((cover.centres, table.shape[1]))
-        np.add.at(sums, clusters, table)
-        sizes = np.bincount(clusters, minlength=cover.centres)
-        centres = (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
-        centres[sizes == 0] = np.inf  # nobody's nearest
-        moved = _nearest(table, centres)
+        moved = _nearest(table, _means(table, clusters))
         if (moved == clusters).all():
             break
         clusters = moved
     return clusters
 
 
+def _means(table: FloatArray, clusters: Indices) -> FloatArray:
+    """Centres of the clusters that have members, in their order."""
+    order = np.argsort(clusters, kind="stable")
+    _names, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
+    sums = np.add.reduceat(table[order], starts, axis=0)
+    return np.asarray(sums / sizes[:, None], dtype=np.float32)
+
+
 def _nearest(table: FloatArray, centres: FloatArray) -> Indices:
-    alive = np.flatnonzero(np.isfinite(centres).all(axis=1))
-    found = [
-        alive[np.argmin(_squared(table[start : start + BLOCK], centres[alive]), axis=1)]
-        for start in range(0, len(table), BLOCK)
-    ]
+    blocks = range(0, len(table), BLOCK)
+    found = [np.argmin(_squared(table[start : start + BLOCK], centres), axis=1) for start in blocks]
     return np.concatenate(found)
 
 
