@@ -18,7 +18,12 @@ from scoring.errors import NotThereError
 
 def item_lock(item_id: int) -> Item:
     """One item with its project, the item locked."""
-    item = Item.objects.select_for_update(of=("self",)).select_related("project").filter(pk=item_id).first()
+    item = (
+        Item.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("project")
+        .filter(pk=item_id)
+        .first()
+    )
     if item is None:
         raise NotThereError(_("There is no such item."))
     return item
@@ -27,7 +32,7 @@ def item_lock(item_id: int) -> Item:
 def slot_lock(assignment_id: int) -> Assignment:
     """One slot with its item and project, the item locked; what it says of the slot itself may be stale."""
     slot = (
-        Assignment.objects.select_for_update(of=("item",))
+        Assignment.objects.select_for_update(of=("item",), no_key=True)
         .select_related("item__project")
         .filter(pk=assignment_id)
         .first()
@@ -40,7 +45,7 @@ def slot_lock(assignment_id: int) -> Assignment:
 def items_lock(item_ids: Iterable[int]) -> list[Item]:
     """Several items with their projects, locked in order of pk."""
     return list(
-        Item.objects.select_for_update(of=("self",))
+        Item.objects.select_for_update(of=("self",), no_key=True)
         .select_related("project")
         .filter(pk__in=list(item_ids))
         .order_by("pk")
