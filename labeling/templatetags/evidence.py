@@ -59,7 +59,7 @@ SCORES = Scale(0.0, 100.0, left=104.0)
 @register.inclusion_tag("labeling/parts/lines.html")
 def vote_lines(votes: Sequence[Annotation], label: Consensus | None, score: Score | None) -> dict[str, Any]:
     """Votes, label and model from 1 to 5, where each of them is known."""
-    rows = []
+    rows: list[Row] = []
     if votes:
         ratings = [int(vote.rating or 0) for vote in votes]
         rows.append(_dots(_("Votes"), ratings, len(rows)))

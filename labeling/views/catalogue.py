@@ -15,6 +15,7 @@ from labeling.current import current_project
 from labeling.life import image_life
 from labeling.models import Item
 from labeling.views.filters import CatalogueForm
+from labeling.views.fragments import wants_fragment
 
 STATE_WORDS = dict(Item.State.choices)
 REFUSED = 422
@@ -36,15 +37,10 @@ def catalogue(request: HttpRequest) -> HttpResponse:
             "unscored": unscored_count() if wanted.is_everything else 0,
             "filters": _filters(request.GET, form, wanted),
         }
-    template = "labeling/catalogue.html" + ("#results" if _wants_fragment(request) else "")
+    template = "labeling/catalogue.html" + ("#results" if wants_fragment(request) else "")
     response = render(request, template, context, status=200 if form.is_valid() else REFUSED)
     patch_vary_headers(response, ["HX-Request"])
     return response
-
-
-def _wants_fragment(request: HttpRequest) -> bool:
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.history_restore_request
 
 
 def _filters(asked: QueryDict, form: CatalogueForm, wanted: Wanted) -> list[dict[str, object]]:

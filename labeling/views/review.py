@@ -20,6 +20,7 @@ from labeling.current import current_project
 from labeling.desk import Desk, desk_of, item_at
 from labeling.models import Flag, Review
 from labeling.review import review_decide, review_decide_many
+from labeling.views.fragments import wants_fragment
 from labeling.words import REASON_HELP
 from scoring.errors import BadInputError, NotThereError, StationError
 
@@ -152,15 +153,10 @@ def _desk(
         "bulk_key": uuid4(),
         "draft": request.POST.get("why", ""),
     }
-    template = "labeling/review.html" + ("#desk" if _wants_fragment(request) else "")
+    template = "labeling/review.html" + ("#desk" if wants_fragment(request) else "")
     response = render(request, template, context, status=status)
     response.headers["Vary"] = "Cookie, HX-Request"
     return response
-
-
-def _wants_fragment(request: HttpRequest) -> bool:
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.history_restore_request
 
 
 def reject_reasons() -> list[str]:

@@ -58,7 +58,7 @@ def _image_for(request: HttpRequest, image_id: int) -> Image:
 
 
 def _answer(
-    request: HttpRequest, image: Image, opened: Callable[[Image], File], *, stored_format: str
+    request: HttpRequest, image: Image, opened: Callable[[Image], File[bytes]], *, stored_format: str
 ) -> HttpResponseBase:
     etag = f'"{image.digest}"'
     known = get_conditional_response(request, etag=etag)
@@ -69,7 +69,7 @@ def _answer(
     return response
 
 
-def _whole(image: Image, opened: Callable[[Image], File], *, stored_format: str) -> FileResponse:
+def _whole(image: Image, opened: Callable[[Image], File[bytes]], *, stored_format: str) -> FileResponse:
     content_type, ending = TYPES[stored_format]
     name = f"vitrine-{image.pk}.{ending}"
     return FileResponse(opened(image), filename=name, content_type=content_type)
