@@ -1,4 +1,4 @@
-"""``manage.py train``: retrain on the newest dataset version and wait for the gate's verdict."""
+"""``manage.py train``: freeze the finished labels, retrain on them and wait for the gate's verdict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from labeling.dataset import dataset_freeze
+from labeling.models import Project
 from scoring.errors import StationError
 from scoring.models import DatasetVersion, TrainingRun
 from scoring.train import training_start
@@ -15,23 +17,18 @@ ENDED = (TrainingRun.State.EVALUATED, TrainingRun.State.FAILED, TrainingRun.Stat
 
 
 class Command(BaseCommand):
-    help = "Retrain on a frozen dataset and say what the gate decided."
+    help = "Retrain on what people have labelled and say what the gate decided."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dataset", help="name of a dataset version (default: the newest)")
+        parser.add_argument("--project", help="name of the project (default: the oldest)")
+        parser.add_argument("--dataset", help="name of a dataset version to train on as it is")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--no-promote", action="store_true", help="leave a passing candidate unpromoted")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = DatasetVersion.objects.all()
-        if options["dataset"]:
-            found = found.filter(name=options["dataset"])
-        dataset = found.first()
-        if dataset is None:
-            raise CommandError("There is no such dataset. Freeze one on the Data page first.")
         try:
             run = training_start(
-                dataset=dataset,
+                dataset=self._dataset(options["project"], options["dataset"]),
                 kind=TrainingRun.Kind.FAST,
                 trigger=TrainingRun.Trigger.COMMAND,
                 started_by=None,
@@ -42,6 +39,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self._watch(run)
 
+    def _dataset(self, project_name: str | None, dataset_name: str | None) -> DatasetVersion:
+        if dataset_name:
+            dataset = DatasetVersion.objects.filter(name=dataset_name).first()
+            if dataset is None:
+                raise CommandError(f"There is no dataset {dataset_name}.")
+            return dataset
+        projects = Project.objects.filter(is_archived=False).order_by("pk")
+        project = projects.filter(name=project_name).first() if project_name else projects.first()
+        if project is None:
+            raise CommandError(
+                f"There is no project {project_name}." if project_name else "There is no project."
+            )
+        return dataset_freeze(project=project, by=None)
+
     def _watch(self, run: TrainingRun) -> None:
         while run.state not in ENDED:
             time.sleep(0.3)
@@ -49,7 +60,7 @@ class Command(BaseCommand):
         if run.state != TrainingRun.State.EVALUATED or run.candidate is None:
             raise CommandError(run.error or f"The run is {run.get_state_display()}.")
         verdict = run.candidate.verdict
-        self.stdout.write(f"{run.candidate.name}: {'promoted' if verdict['promote'] else 'refused'}")
+        self.stdout.write(f"{run.candidate.name}: {'passed the gate' if verdict['promote'] else 'refused'}")
         for reason in verdict["reasons"]:
             mark = "passed" if reason["passed"] else "FAILED"
             self.stdout.write(f"  {reason['check']} {reason['detail']}: {reason['value']:.4g} ({mark})")
