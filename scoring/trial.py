@@ -187,14 +187,19 @@ def metrics_of(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, An
         "provisional": evaluation.provisional,
         "rows": len(np.asarray(trial.people)),
     }
-    for name, guess in (("candidate", trial.candidate), ("champion", trial.champion)):
+    sides = {
+        "candidate": (trial.candidate, trial.candidate_order),
+        "champion": (trial.champion, trial.champion_order),
+    }
+    for name, (guess, order) in sides.items():
+        ranked = guess if order is None else order  # the pages show the SRCC that the gate judged by
         told[name] = {
             metric.__name__: {
                 key: round(value, 4)
                 for key, value in asdict(
-                    bootstrap(metric, guess, trial.people, rng=rng, resamples=400)
+                    bootstrap(metric, shown, trial.people, rng=rng, resamples=400)
                 ).items()
             }
-            for metric in (srcc, plcc, rmse)
+            for metric, shown in ((srcc, ranked), (plcc, guess), (rmse, guess))
         }
     return told

@@ -120,6 +120,10 @@ def test_twenty_labels_are_enough_for_a_first_provisional_verdict() -> None:
     assert run.state == "evaluated"
     assert run.candidate is not None
     assert run.candidate.verdict["provisional"] is True
+    shown = run.candidate.metrics
+    (ranking,) = (r for r in run.candidate.verdict["reasons"] if r["check"] == "ranking")
+    gained = shown["candidate"]["srcc"]["value"] - shown["champion"]["srcc"]["value"]
+    assert ranking["value"] == pytest.approx(gained, abs=2e-4)  # the page shows what the gate judged
 
 
 def test_nine_labels_are_refused_in_words() -> None:
