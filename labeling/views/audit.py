@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -27,6 +26,7 @@ from scoring.core.drift import DriftLevel
 from scoring.core.exports import safe_cell
 from scoring.core.fairness import Interval
 from scoring.models import Event
+from scoring.templatetags.vitrine import number, percent, signed
 from scoring.views.doors import admins_only
 from scoring.words import measure_words
 
@@ -160,15 +160,15 @@ def _fairness(fairness: Fairness | None) -> dict[str, Any]:
     rejects = [group.false_reject_rate for group in groups]
     rows = zip(
         groups,
-        _bars(errors, decimals=1),
-        _bars(biases, decimals=1),
-        _bars([one or Interval(0.0, 0.0, 0.0) for one in rejects], decimals=2),
+        _bars(errors, words=lambda value: number(value, 1)),
+        _bars(biases, words=lambda value: signed(value, 1)),
+        _bars([one or Interval(0.0, 0.0, 0.0) for one in rejects], words=percent),
         strict=True,
     )
     return {"fairness": fairness, "groups": list(rows)}
 
 
-def _bars(figures: list[Interval], *, decimals: int) -> list[Bar]:
+def _bars(figures: list[Interval], *, words: Callable[[float], str]) -> list[Bar]:
     """Figures of one column on one axis that holds zero."""
     low = min([0.0, *(figure.low for figure in figures)])
     high = max([0.0, *(figure.high for figure in figures)])
@@ -178,13 +178,7 @@ def _bars(figures: list[Interval], *, decimals: int) -> list[Bar]:
         return (value - low) / width * AXIS_WIDTH
 
     return [
-        Bar(
-            at(figure.value),
-            at(figure.low),
-            at(figure.high),
-            at(0.0),
-            str(number_format(figure.value, decimal_pos=decimals)),
-        )
+        Bar(at(figure.value), at(figure.low), at(figure.high), at(0.0), words(figure.value))
         for figure in figures
     ]
 
