@@ -187,10 +187,9 @@ class House:
     def start_web(self, port: int) -> None:
         host = self.options.host
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        words = ["--worker-class=gthread", f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS}"]
-        words += ["--preload", "--no-control-socket", "--graceful-timeout=4", "--timeout=120"]
-        command = ["gunicorn", "iqa_site.wsgi:application", f"--bind={bind}", *words]
-        self._program("web", command, log="web", extra=_allowed_hosts(host))
+        # The web scores single pictures on a processor: the graphics card is the workers'.
+        extra = {"VITRINE_DEVICE": "cpu", **_allowed_hosts(host)}
+        self._program("web", web_command(bind), log="web", extra=extra)
 
     def start_workers(self) -> None:
         """The workers of every queue and the clock that wakes the sweepers."""
@@ -232,6 +231,13 @@ class House:
             with suppress(OSError):
                 server.stop()
         self.tenancy.leave()
+
+
+def web_command(bind: str) -> list[str]:
+    """Words after ``python -m`` that start the web server at an address."""
+    words = ["--worker-class=gthread", f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS}"]
+    words += ["--preload", "--no-control-socket", "--graceful-timeout=4", "--timeout=120"]
+    return ["gunicorn", "iqa_site.wsgi:application", f"--bind={bind}", *words]
 
 
 def _given(name: str) -> str:

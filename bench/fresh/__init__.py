@@ -83,3 +83,82 @@ def images_with_features(count: int, *, seed: int = 0) -> None:
 def _unit_vector(rng: np.random.Generator) -> list[float]:
     drawn = rng.normal(size=128)
     return [float(value) for value in drawn / np.linalg.norm(drawn)]
+
+
+def images_with_scores(count: int, *, seed: int = 0) -> None:
+    """``count`` images scored by the base model, with numbers drawn at random; no pictures behind them."""
+    from scoring.core.types import Defect, Dimension
+    from scoring.models import Image, Product, Score, ScoringJob
+    from scoring.registry import base_model_ensure
+
+    rng = np.random.default_rng(seed)
+    base = base_model_ensure()
+    products = Product.objects.bulk_create(
+        Product(external_id=f"P{n}", title=f"Product {n}", category="mugs") for n in range(count)
+    )
+    images = Image.objects.bulk_create(
+        Image(
+            digest=f"{n:064x}",
+            product=products[n],
+            stored_format="jpeg",
+            source_format="JPEG",
+            width=800,
+            height=800,
+            byte_count=50_000,
+        )
+        for n in range(count)
+    )
+    ScoringJob.objects.bulk_create(ScoringJob(image=image, state="done") for image in images)
+    overall, std, sure = (
+        rng.uniform(5, 95, count),
+        rng.uniform(4, 16, count),
+        rng.uniform(0, 0.7, (count, 16)),
+    )
+    Score.objects.bulk_create(
+        (
+            Score(
+                image=image,
+                model=base,
+                overall_score=overall[n],
+                overall_std=std[n],
+                interval_low=max(0.0, overall[n] - 1.6 * std[n]),
+                interval_high=min(100.0, overall[n] + 1.6 * std[n]),
+                findings=[
+                    {
+                        "defect": str(defect),
+                        "probability": round(float(sure[n, k]), 4),
+                        "cause": "contrast",
+                        "value": 12.5,
+                        "unit": "levels",
+                        "box": None,
+                    }
+                    for k, defect in enumerate(Defect)
+                ],
+                **{f"{dimension}_score": overall[n] for dimension in Dimension},
+            )
+            for n, image in enumerate(images)
+        ),
+        batch_size=2000,
+    )
+
+
+def pictures_stored(count: int, *, side: int = 1000, seed: int = 0) -> None:
+    """Puts a real JPEG of ``side`` pixels, different for each, behind the first ``count`` images."""
+    import io
+
+    from PIL import Image as Pillow
+
+    from scoring.models import Image
+    from scoring.storage import picture_write
+
+    rng = np.random.default_rng(seed)
+    for image in Image.objects.order_by("pk")[:count]:
+        coarse = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        picture = Pillow.fromarray(coarse).resize((side, side), Pillow.Resampling.BICUBIC)
+        grain = rng.normal(0, 5, (side, side, 1))
+        noisy = np.clip(np.asarray(picture, dtype=np.float32) + grain, 0, 255).astype(np.uint8)
+        out, small = io.BytesIO(), io.BytesIO()
+        Pillow.fromarray(noisy).save(out, "JPEG", quality=88)
+        picture.resize((256, 256)).save(small, "WEBP")
+        picture_write(image, stored=out.getvalue(), thumbnail=small.getvalue())
+    Image.objects.update(width=side, height=side)
