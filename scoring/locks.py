@@ -9,12 +9,13 @@ from scoring.models import ImportJob, Serving, TrainingRun
 
 
 def serving_lock() -> Serving:
-    """The serving row, locked; promotions queue here."""
-    return (
-        Serving.objects.select_for_update(of=("self",))
-        .select_related("champion", "displayed", "previous")
-        .get(pk=1)
-    )
+    """The serving row, locked; promotions queue here.
+
+    Locked bare and joined afterwards: a row that changed while it was waited for would be joined to the
+    models it named before, match none of them and look as if it did not exist.
+    """
+    Serving.objects.select_for_update().get(pk=1)
+    return Serving.objects.select_related("champion", "displayed", "previous").get(pk=1)
 
 
 def import_job_lock(job_id: int) -> ImportJob:
