@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -38,6 +38,7 @@ LEASE_S = 180
 FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 FAULT_WORDS = "Something in Vitrine failed on this; the log says what."
 ATTEMPTS = 3
+PASSING_CODES = ("timeout", "memory", "unreachable", "worker_lost")  # may go well another time
 
 State, RowState = ImportJob.State, ImportRow.State
 
@@ -53,10 +54,15 @@ WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: an admitted picture, or code and reason."""
+    """What became of one row: an admitted picture, or code and reason.
+
+    ``picture`` has given its bytes away: they are in the storage, and a batch of large pictures would
+    fill the memory. ``byte_count`` is how many they were.
+    """
 
     row: ImportRow
     picture: AdmittedPicture | None = None
+    byte_count: int = 0
     code: str = ""
     reason: str = ""
 
@@ -93,9 +99,6 @@ def rows_claim(job: ImportJob) -> list[ImportRow]:
 def rows_work(rows: Sequence[ImportRow], source: Source) -> int:
     """Admit the rows' pictures, then settle those still ours in one transaction."""
     outcomes = [_outcome(row, source) for row in rows]
-    for outcome in outcomes:
-        if outcome.picture is not None:
-            _keep_files(outcome.picture)
     with transaction.atomic():
         ours = set(
             ImportRow.objects.select_for_update()
@@ -109,7 +112,8 @@ def rows_work(rows: Sequence[ImportRow], source: Source) -> int:
                 _settle(outcome)
         score_wake()
     for outcome in outcomes:
-        source.forget(outcome.row)
+        if outcome.row.pk in ours and outcome.code not in PASSING_CODES:  # else somebody reads it again
+            source.forget(outcome.row)
     return len(ours)
 
 
@@ -117,7 +121,7 @@ def _outcome(row: ImportRow, source: Source) -> Outcome:
     if row.attempts > ATTEMPTS:
         return Outcome(row, code="worker_lost", reason="Several workers died on this picture.")
     try:
-        return Outcome(row, picture=admit(source.read(row)))
+        picture = admit(source.read(row))
     except (Refusal, FetchRefused, ArchiveRefused) as error:
         return Outcome(row, code=error.code, reason=error.reason)
     except StationError as error:
@@ -125,12 +129,15 @@ def _outcome(row: ImportRow, source: Source) -> Outcome:
     except FAULTS:
         log.exception("row %s of import %s", row.position, row.job_id)
         return Outcome(row, code="fault", reason=FAULT_WORDS)
+    return _kept(row, picture)
 
 
-def _keep_files(picture: AdmittedPicture) -> None:
+def _kept(row: ImportRow, picture: AdmittedPicture) -> Outcome:
     """Files before rows: an image row whose files are missing could never be shown."""
     image = Image(digest=picture.digest, stored_format=picture.stored_format)
     picture_write(image, stored=picture.stored, thumbnail=picture.thumbnail)
+    light = replace(picture, stored=b"", thumbnail=b"")
+    return Outcome(row, picture=light, byte_count=len(picture.stored))
 
 
 def _settle(outcome: Outcome) -> None:
@@ -138,11 +145,11 @@ def _settle(outcome: Outcome) -> None:
     if picture is None:
         _end(row, RowState.REFUSED, code=outcome.code, reason=outcome.reason)
         return
-    image, created = image_admit(picture=picture, row=row)
+    image, created = image_admit(picture=picture, byte_count=outcome.byte_count, row=row)
     _end(row, RowState.DONE if created else RowState.DUPLICATE, image=image)
 
 
-def image_admit(*, picture: AdmittedPicture, row: ImportRow) -> tuple[Image, bool]:
+def image_admit(*, picture: AdmittedPicture, byte_count: int, row: ImportRow) -> tuple[Image, bool]:
     """The image of an admitted picture, and whether it is new. Call inside a transaction.
 
     A new image gets its product and its scoring job; a known one keeps the product it has.
@@ -161,7 +168,7 @@ def image_admit(*, picture: AdmittedPicture, row: ImportRow) -> tuple[Image, boo
             "source_format": picture.source_format[:8],
             "width": picture.width,
             "height": picture.height,
-            "byte_count": len(picture.stored),
+            "byte_count": byte_count,
             "jpeg_quality": picture.jpeg_quality,
             "is_animated": picture.animated,
         },

@@ -24,7 +24,16 @@ from scoring.access import require_reached
 from scoring.archive import ArchiveRefused
 from scoring.errors import BadInputError, ConflictError, StationError
 from scoring.events import event_note
-from scoring.import_rows import FAULT_WORDS, FAULTS, LEASE_S, TASK, rows_claim, rows_list, rows_work
+from scoring.import_rows import (
+    FAULT_WORDS,
+    FAULTS,
+    LEASE_S,
+    PASSING_CODES,
+    TASK,
+    rows_claim,
+    rows_list,
+    rows_work,
+)
 from scoring.locks import import_job_lock
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import ImportRecord, RowsRefused
@@ -35,7 +44,6 @@ from scoring.wake import wake
 log = logging.getLogger(__name__)
 TASK_SECONDS = 50.0
 READERS = 2  # messages per job: as many workers may share its rows
-PASSING_CODES = ("timeout", "memory", "unreachable", "worker_lost", "deadline")
 
 Kind, State, RowState = ImportJob.Kind, ImportJob.State, ImportRow.State
 

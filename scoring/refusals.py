@@ -21,6 +21,7 @@ REFUSAL_WORDS: Mapping[str, Promise] = {
     "memory": _("The picture needs too much memory to read."),
     "worker_lost": _("Several workers died on this picture."),
     "file_missing": _("The file is missing from the storage."),
+    "fault": _("Something in Vitrine failed on this; the log says what."),
     "bad_name": _("The name of the file cannot be kept; rename it."),
     # the web
     "bad_url": _("This is not a web address that begins with http:// or https://."),

@@ -20,8 +20,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from scoring.core.exports import safe_cell
 from scoring.errors import BadInputError, NotThereError
+from scoring.import_rows import PASSING_CODES
 from scoring.ingest import (
-    PASSING_CODES,
     import_add,
     import_cancel,
     import_progress,

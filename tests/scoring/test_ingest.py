@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from scoring import import_rows
+from scoring.core.reencode import Refusal
 from scoring.errors import BadInputError, NotAllowedError, NotThereError, TooLargeError
+from scoring.gate import AdmittedPicture
 from scoring.ingest import import_add, import_cancel, import_progress, import_resume, import_run, import_start
 from scoring.models import Image, ImportJob, ImportRow, ScoringJob
 from scoring.spool import upload_name
@@ -206,3 +209,20 @@ def test_an_import_stopped_while_its_rows_were_being_listed_loses_none_of_them(
 def test_an_import_that_is_not_there_says_so(cast: Cast) -> None:
     with pytest.raises(NotThereError):
         import_cancel(job_id=999, by=cast.ada)
+
+
+def test_a_refusal_that_may_pass_keeps_the_upload_so_that_it_can_be_tried_again(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(data: bytes) -> AdmittedPicture:
+        raise Refusal("timeout")
+
+    job = import_start(kind="upload", created_by=cast.ada, uploads=UPLOADS[:1])
+    with monkeypatch.context() as slow:
+        slow.setattr(import_rows, "admit", too_slow)
+        import_run(job_id=job.pk)
+    assert ImportRow.objects.get().code == "timeout"
+    import_resume(job_id=job.pk, by=cast.ada)
+    import_run(job_id=job.pk)
+    assert import_progress(job=job).done == 1
+    assert Image.objects.get().byte_count > 0
