@@ -127,15 +127,13 @@ def _categories(model: ModelVersion) -> list[tuple[str, int]]:
 @require_POST
 @admins_only
 def promote(request: HttpRequest, model_id: int) -> HttpResponse:
-    """Let a candidate that passed the gate serve."""
+    """Let a candidate serve; one that the gate refused only where the form says why."""
     model = ModelVersion.objects.filter(pk=model_id).first()
     if model is None:
         raise NotThereError(_("There is no such model."))
-    if model.state != State.CANDIDATE:
-        raise ConflictError(
-            _("Only a candidate that passed the gate can be promoted."), code="not_a_candidate"
-        )
-    model_promote(model=model, by=person_of(request))
+    if model.state not in (State.CANDIDATE, State.REFUSED):
+        raise ConflictError(_("Only a candidate can be promoted."), code="not_a_candidate")
+    model_promote(model=model, by=person_of(request), reason=request.POST.get("reason", ""))
     messages.success(request, _("{name} is the champion now.").format(name=model.name))
     return HttpResponseRedirect(reverse("models"))
 
