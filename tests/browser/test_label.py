@@ -12,13 +12,15 @@ from playwright.sync_api import Page, expect
 from labeling.annotate import annotation_submit, live_annotations
 from labeling.models import Annotation, Assignment, Membership, Project, Skip
 from scoring.models import Product
-from tests.browser.conftest import Visits
+from tests.browser.conftest import PATIENCE_MS, Visits
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
 
 Check = Callable[[Page, str], None]
 PICTURES = 6
 AHEAD = 4
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pictures(project: Project, count: int, *, overall: float = 71.0, first: int = 1) -> None:
@@ -367,7 +369,7 @@ def test_a_finger_swipes_right_to_accept_and_left_to_skip(page_of: Visits, cast:
     ready(page, "Mug 2")
     swipe(-120)
     ready(page, "Mug 3")
-    page.get_by_role("button", name="5 excellent").tap()
+    page.get_by_role("button", name="5 excellent").click()
     ready(page, "Mug 4")
     saved(page)
     assert votes() == [("Mug 1", 4), ("Mug 3", 5)]
