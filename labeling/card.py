@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -98,8 +97,7 @@ class Card(TypedDict):
     lease_until: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One row of SHOWN."""
 
     item_id: int
@@ -127,7 +125,7 @@ def cards_of(*, assignments: Sequence[Assignment], user: User) -> list[Card]:
 def _shown(item_ids: Iterable[int]) -> list[_Row]:
     """What the items show; the score is the displayed model's, else the champion's."""
     found = rows_of(SHOWN, {"items": [Int8(pk) for pk in item_ids]})
-    return [_Row(*row[:SCORE_FROM], _score_of(row[SCORE_FROM:])) for row in found]
+    return [_Row._make([*row[:SCORE_FROM], _score_of(row[SCORE_FROM:])]) for row in found]
 
 
 def _score_of(values: Sequence[Any]) -> Score | None:

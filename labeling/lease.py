@@ -181,8 +181,8 @@ def _lease(
 
 
 def _assignment_of(row: Sequence[Any]) -> Assignment:
-    assignment: Any = Assignment.from_db("default", NAMES, row[: len(NAMES)])
-    assignment.image_id = row[-2]
+    assignment: Assignment = Assignment.from_db("default", NAMES, row[: len(NAMES)])
+    assignment.image_id = row[-2]  # type: ignore[attr-defined]  # not a column: what the statement knows
     return assignment
 
 
