@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.db.models.functions import Abs
 from django.urls import reverse
 from psycopg.types.numeric import Int8
 
 from labeling.annotate import Shown, shown_of
-from labeling.models import Assignment, Review
+from labeling.models import Assignment, Consensus, Item, Project, Review
 from labeling.prepared import rows_of
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.types import Dimension, grade_of, nearest_vote
@@ -24,6 +26,8 @@ from scoring.records import dimensions_of
 from scoring.words import GRADE_WORDS, cause_words, defect_words
 
 FULL_SCORE = 100.0
+MIDDLE_GRADE = 3.0
+FINISHED = (Item.State.SETTLED, Item.State.APPROVED)
 
 
 # The page asks for this after every vote: one prepared statement instead of three built anew.
@@ -97,6 +101,15 @@ class Card(TypedDict):
     lease_until: str
 
 
+class Example(TypedDict):
+    """A picture with its settled label, 1-5."""
+
+    picture: str
+    thumbnail: str
+    title: str
+    mos: float
+
+
 class _Row(NamedTuple):
     """One row of SHOWN."""
 
@@ -109,6 +122,29 @@ class _Row(NamedTuple):
     external_id: str
     category: str
     score: Score | None
+
+
+def examples_of(*, project: Project) -> list[Example]:
+    """The worst, a middling and the best picture whose label is settled: what the grades mean here.
+
+    None of them is offered for a vote any more, so nobody reads a label before giving their own.
+    """
+    settled = Consensus.objects.filter(
+        item__project=project, item__state__in=FINISHED, vote_count__gte=2, item__image__is_hidden=False
+    ).select_related("item__image__product")
+    middling = settled.annotate(off=Abs(F("mos") - MIDDLE_GRADE))
+    found = [order.first() for order in (settled.order_by("mos"), middling.order_by("off"))]
+    found.append(settled.order_by("-mos").first())
+    known = {one.item_id: one for one in found if one is not None}
+    return [
+        Example(
+            picture=reverse("picture", args=[one.item.image_id]),
+            thumbnail=reverse("thumbnail", args=[one.item.image_id]),
+            title=str(one.item.image.product),
+            mos=round(one.mos, 1),
+        )
+        for one in known.values()
+    ]
 
 
 def cards_of(*, assignments: Sequence[Assignment], user: User) -> list[Card]:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from labeling.annotate import annotation_submit, annotation_withdraw, recent_votes
-from labeling.card import Card, cards_of
+from labeling.card import Card, cards_of, examples_of
 from labeling.current import current_project
 from labeling.models import Annotation, Assignment, Project
 from labeling.progress import my_work
@@ -57,6 +57,7 @@ def label(request: HttpRequest) -> HttpResponse:
         "work": my_work(user=user, project=project),
         "last": votes[0] if votes else None,
         "form": _Form(card),
+        "examples": examples_of(project=project),
         "config": _config(request, user, project, card, votes),
     }
     return render(request, "labeling/label.html", context)

@@ -20,6 +20,7 @@ def actions() -> list[dict[str, str]]:
         "flag": _("Flag with a note"),
         "zoom": _("Zoom to single pixels, and back"),
         "boxes": _("Show where defects are"),
+        "examples": _("Examples: worst, middle and best"),
         "help": _("This list"),
     }
     rest = [{"id": name, "group": _("Go on"), "words": words} for name, words in plain.items()]
@@ -63,6 +64,7 @@ def script_words() -> dict[str, str]:
         "brokenPicture": _("This picture cannot be shown. Skip it, and tell an admin."),
         "coming": _("The next picture is on its way"),
         "comingOffline": _("Offline. The next picture comes when the network is back."),
+        "noExamples": _("There are no examples yet: no picture has its label."),
         "nothingToUndo": _("There is nothing left to undo."),
         "undoWords": _("Undo {rating}"),
         "undoSkip": _("Undo skip"),

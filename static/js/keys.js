@@ -14,6 +14,7 @@ const DEFAULTS = {
   flag: ["f"],
   zoom: ["z"],
   boxes: ["h"],
+  examples: ["r"],
   help: ["?"],
   "defect:defocus_blur": ["Shift+o"],
   "defect:motion_blur": ["Shift+m"],

@@ -60,7 +60,7 @@ class Label {
   async start() {
     this.drawCaps();
     this.listen();
-    for (const part of this.root.querySelectorAll("[data-tools], [data-does=flag], .label-keys")) part.hidden = false;
+    for (const part of this.root.querySelectorAll("[data-tools], [data-does=flag], .label-more")) part.hidden = false;
     this.root.classList.add("is-live");
     await this.journal.open();
     for (const record of this.journal.waiting) this.remember(record);
@@ -346,6 +346,12 @@ class Label {
     this.drawActs();
   }
 
+  /* What the grades mean here: pictures whose label is settled. */
+  examples() {
+    const dialog = document.querySelector("[data-examples]");
+    dialog ? dialog.showModal() : this.hint("noExamples");
+  }
+
   zoom() {
     this.stage.zoom();
     this.drawActs();
@@ -471,7 +477,7 @@ class Label {
       const name = button.dataset.does;
       if (name === "undo") button.disabled = !last;
       else if (name === "accept") button.disabled = !entry?.card.prediction;
-      else if (name !== "help") button.disabled = !entry;
+      else if (name !== "help" && name !== "examples") button.disabled = !entry;
       if (name.startsWith("rate")) {
         const isOld = entry?.answer?.rating === Number(name.slice(4));
         isOld ? button.setAttribute("aria-pressed", "true") : button.removeAttribute("aria-pressed");
@@ -591,7 +597,9 @@ class Label {
   pressed(event) {
     this.session.isHere();
     const at = event.target;
-    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    const open = document.querySelector("dialog[open]");
+    if (open?.matches("[data-examples]") && this.keys.actionOf(keyName(event)) === "examples") return open.close();
+    if (event.defaultPrevented || open) return;
     if (at === this.panel.note) return this.pressedInNote(event);
     if (at.matches("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]")) return;
     if (event.key === "Escape" && this.panel.dimension) return at.blur();

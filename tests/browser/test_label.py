@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.annotate import annotation_submit, live_annotations
-from labeling.models import Annotation, Assignment, Membership, Project, Skip
+from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Project, Skip
 from scoring.models import Product
 from tests.browser.conftest import PATIENCE_MS, Visits
 from tests.conftest import Cast
@@ -350,6 +350,27 @@ def test_zoom_shows_single_pixels_and_boxes_show_where(page_of: Visits, cast: Ca
     ready(page, "Mug 2")
     assert img.evaluate("i => i.getBoundingClientRect().width") == 96
     expect(page.locator("figcaption")).to_have_text("Noise")
+
+
+def test_examples_of_worst_middle_and_best_are_one_key_away(
+    page_of: Visits, cast: Cast, mugs: Project
+) -> None:
+    page = opened(page_of(cast.ann))
+    page.keyboard.press("r")
+    expect(page.locator("[data-hint]")).to_contain_text("no examples yet")
+    for mos, item in zip((1.5, 3.0, 4.5), Item.objects.order_by("-pk"), strict=False):
+        Item.objects.filter(pk=item.pk).update(state="settled")
+        Consensus.objects.create(
+            item=item, mos=mos, mos_score=50, std_error=0.2, ci_low=1, ci_high=5, vote_count=2
+        )
+    page.reload()
+    ready(page, "Mug 1")
+    page.keyboard.press("r")
+    dialog = page.get_by_role("dialog", name="Examples")
+    expect(dialog.get_by_role("figure")).to_have_text([re.compile(n) for n in ("1.5", "3.0", "4.5")])
+    page.keyboard.press("r")
+    expect(dialog).to_be_hidden()
+    assert not Annotation.objects.exists()
 
 
 def test_a_finger_swipes_right_to_accept_and_left_to_skip(page_of: Visits, cast: Cast, mugs: Project) -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from labeling.card import Card, cards_of
-from labeling.models import Assignment, Item, Review
+from labeling.card import Card, cards_of, examples_of
+from labeling.models import Assignment, Consensus, Item, Review
 from labeling.prepared import rows_of
 from labeling.queue import lease_next
 from scoring.models import ModelVersion, Score, Serving
@@ -138,3 +138,22 @@ def test_what_the_displayed_model_has_not_scored_yet_is_shown_by_the_champion(ca
     card = card_for(cast)
     assert card["prediction"] is not None
     assert card["prediction"]["score"] == 80.0
+
+
+def test_examples_are_the_worst_a_middling_and_the_best_settled_picture(cast: Cast) -> None:
+    assert examples_of(project=cast.project) == []
+    for mos, state in (
+        (1.2, "settled"),
+        (2.1, "settled"),
+        (3.2, "approved"),
+        (4.9, "settled"),
+        (5.0, "open"),
+    ):
+        item = item_make(cast.project)
+        Item.objects.filter(pk=item.pk).update(state=state)
+        Consensus.objects.create(
+            item=item, mos=mos, mos_score=50, std_error=0.2, ci_low=1, ci_high=5, vote_count=2
+        )
+    assert [example["mos"] for example in examples_of(project=cast.project)] == [1.2, 3.2, 4.9]
+    Consensus.objects.filter(mos__gt=1.2).update(vote_count=1)
+    assert [example["mos"] for example in examples_of(project=cast.project)] == [1.2]
