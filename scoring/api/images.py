@@ -10,7 +10,7 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -74,7 +74,7 @@ def image_detail(request: Request, pk: int) -> Response:
 
 
 @extend_schema(
-    responses={200: OpenApiResponse(OpenApiTypes.BINARY, description="JPEG or PNG.")}, tags=["images"]
+    responses={(200, f"image/{form}"): OpenApiTypes.BINARY for form in ("jpeg", "png")}, tags=["images"]
 )
 @api_view(["GET"])
 @permission_classes([IsAnnotator])

@@ -48,7 +48,7 @@ def test_a_picture_comes_with_its_score_findings_and_measures(ann: APIClient) ->
         "background",
     }
     assert told["score"]["defects"] == ["noise"]
-    assert told["score"]["findings"][0]["words"] == "Noise: Noise 5 of 255"
+    assert told["score"]["findings"][0]["words"] == "Noise: Noise 5\u00a0of 255"
     assert told["measures"] == {"sharpness": 3.5}
 
 
