@@ -11,8 +11,10 @@ from django.conf import LazySettings
 from playwright.sync_api import Page, expect
 
 from labeling.dataset import dataset_freeze
+from scoring.import_rows import BATCH, rows_claim, rows_work
 from scoring.ingest import import_run, import_start
 from scoring.models import Image, ImportJob
+from scoring.sources import source_of
 from tests.browser.conftest import Visits
 from tests.conftest import Cast
 from tests.factories import jpeg_bytes, label_make
@@ -101,13 +103,14 @@ def test_an_import_is_watched_cancelled_and_taken_up_again(page_of: Visits, cast
     job = import_start(kind="upload", created_by=cast.ada, uploads=uploads)
     page = page_of(cast.ada)
     page.goto(f"/imports/{job.pk}/")
-    import_run(job_id=job.pk, seconds=0.05)
-    expect(page.get_by_text("16 of 20")).to_be_visible()
+    with source_of(job) as source:
+        rows_work(rows_claim(job), source)  # one batch, as far as a worker came
+    expect(page.get_by_text(f"{BATCH} of 20")).to_be_visible()
     check(page, "import-running")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled")).to_be_visible()
     import_run(job_id=job.pk)
-    assert Image.objects.count() == 16
+    assert Image.objects.count() == BATCH
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("Running").first).to_be_visible()
     import_run(job_id=job.pk)
