@@ -31,8 +31,8 @@ PATIENCE_MS = 15_000
 WIDE, NARROW = 1280, 360
 STATUS = re.compile(r"the server responded with a status of (\d+)")
 
-# Playwright's loop makes Django believe that the test runs inside async code; it does not.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+# Playwright's loop makes Django believe that the tests run inside async code; they do not.
+ASYNC_IS_FINE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,14 +42,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for the run; where there is none the tests are skipped, or fail if it is required."""
+    """One browser for this folder; where there is none its tests are skipped, or fail if it is required.
+
+    It is gone before the tests of another folder begin: they start processes that must not inherit
+    the word to Django.
+    """
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         said = "no Chromium on this machine: the browser's tests did not run"
         pytest.fail(said) if os.environ.get("VITRINE_REQUIRE_BROWSER") == "1" else pytest.skip(said)
-    with sync_playwright() as driver:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as driver:
+        patch.setenv(ASYNC_IS_FINE, "true")
         browser = driver.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
