@@ -190,7 +190,7 @@ def _fit_dimension_rows(
     clean = np.flatnonzero((evidence.source < 0) & ~evidence.may_be_accused)
     falls = vectors[degraded] - vectors[evidence.source[degraded]]
     for column, dimension in enumerate(Dimension, start=1):
-        harm = np.array([HARMS[Defect(evidence.fault[int(k)])].get(dimension, 0.0) for k in degraded])
+        harm = np.array([_harm(evidence.fault[int(k)], dimension) for k in degraded])
         drop = -FALL_AT_RUIN * harm * evidence.severity[degraded]
         fit = fit_ridge(
             np.concatenate([vectors[clean] - anchor, falls]),
@@ -199,6 +199,10 @@ def _fit_dimension_rows(
         )
         coefficients[column] = fit.coefficients
         intercepts[column] = CLEAN_DIMENSION_SCORE
+
+
+def _harm(fault: Defect | None, dimension: Dimension) -> float:
+    return HARMS[fault].get(dimension, 0.0) if fault else 0.0
 
 
 def _with_interval(head: Head, vectors: Array, people: Array) -> Head:

@@ -21,14 +21,16 @@ def mse(guess: Tensor, truth: Tensor) -> Tensor:
 def plcc(guess: Tensor, truth: Tensor) -> Tensor:
     """(1 - Pearson correlation) / 2 over the batch, 0 to 1."""
     a, b = guess - guess.mean(), truth - truth.mean()
-    return (1 - (a * b).sum() / (a.norm() * b.norm() + TINY)) / 2
+    loss: Tensor = (1 - (a * b).sum() / (a.norm() * b.norm() + TINY)) / 2
+    return loss
 
 
 def norm_in_norm(guess: Tensor, truth: Tensor) -> Tensor:
     """Distance of centred, unit-length predictions and labels (Li et al., arXiv 2008.03889, p=1, q=2)."""
     a, b = guess - guess.mean(), truth - truth.mean()
     scale = 2.0 * len(guess) ** 0.5  # the largest the sum can be for q=2, p=1
-    return (a / (a.norm() + TINY) - b / (b.norm() + TINY)).abs().sum() / scale
+    loss: Tensor = (a / (a.norm() + TINY) - b / (b.norm() + TINY)).abs().sum() / scale
+    return loss
 
 
 def ranking(guess: Tensor, truth: Tensor) -> Tensor:

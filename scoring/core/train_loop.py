@@ -93,7 +93,7 @@ def run(
         if not bool(torch.isfinite(loss)):
             raise FloatingPointError(f"the loss is {float(loss)} at step {number}")
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         pace.step()
