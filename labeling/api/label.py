@@ -45,7 +45,9 @@ Said = Mapping[str, Any]
 @api_view(["POST"])
 def label_next(request: Request) -> Response:
     """Up to ``count`` pictures leased to you, best first. Those you hold already come first, unless named."""
-    return Response(_next(request, person_of(request), body_of(request, shapes.NextInput)))
+    user, said = person_of(request), body_of(request, shapes.NextInput)
+    _require_same_person(user, said)
+    return Response(_next(request, user, said))
 
 
 @extend_schema(tags=TAG, summary="Vote", request=shapes.SubmitInput, responses=shapes.SubmitShape)
@@ -100,8 +102,9 @@ def label_skip(request: Request) -> Response:
 @api_view(["POST"])
 def label_extend(request: Request) -> Response:
     """The heartbeat of a page: says which pictures are still yours, and until when."""
-    said = body_of(request, shapes.HoldInput)
-    extended = lease_extend(user=person_of(request), assignment_ids=said["assignments"])
+    user, said = person_of(request), body_of(request, shapes.HoldInput)
+    _require_same_person(user, said)
+    extended = lease_extend(user=user, assignment_ids=said["assignments"])
     return Response({"held": sorted(extended.held), "until": extended.until})
 
 
@@ -112,6 +115,7 @@ def label_extend(request: Request) -> Response:
 def label_release(request: Request) -> Response:
     """For a page that closes. A form body will do, so that a beacon can carry it."""
     user, said = person_of(request), body_of(request, shapes.ReleaseInput)
+    _require_same_person(user, said)
     released = lease_release(user=user, assignment_ids=said["assignments"], until=said.get("until"))
     return Response({"released": released})
 

@@ -28,19 +28,19 @@ def _rating(**words: Any) -> serializers.IntegerField:
 
 
 # --- what comes in -------------------------------------------------------------------------------------
-class NextInput(Strict):
-    """How many pictures are wanted beside those at hand."""
-
-    count = serializers.IntegerField(min_value=1, max_value=MOST_LEASES, default=1)
-    holding = _ids(default=list, help_text="Assignments the page has already; it gets others.")
-    project = _id(required=False, help_text="Else the one chosen on the pages, else the oldest.")
-
-
 class _ByPerson(Strict):
     rater = _id(
         required=False,
         help_text="Who gave the answer. Refused (other_person) when somebody else is logged in by now.",
     )
+
+
+class NextInput(_ByPerson):
+    """How many pictures are wanted beside those at hand."""
+
+    count = serializers.IntegerField(min_value=1, max_value=MOST_LEASES, default=1)
+    holding = _ids(default=list, help_text="Assignments the page has already; it gets others.")
+    project = _id(required=False, help_text="Else the one chosen on the pages, else the oldest.")
 
 
 class SubmitInput(_ByPerson):
@@ -88,7 +88,7 @@ class SkipInput(_ByPerson):
     next = NextInput(required=False)
 
 
-class HoldInput(Strict):
+class HoldInput(_ByPerson):
     assignments = _ids()
 
 

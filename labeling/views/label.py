@@ -35,6 +35,7 @@ from scoring.words import DEFECT_WORDS, DIMENSION_WORDS, VOTE_WORDS
 
 AHEAD = 4  # pictures leased and decoded behind the one on the stage
 UNDO_SHOWN = 20
+SCRIPTS = [f"js/{name}.js" for name in ("label", "frame", "journal", "keys", "panel", "queue", "stage")]
 API = ("next", "submit", "undo", "skip", "extend", "release")
 
 
@@ -57,6 +58,7 @@ def label(request: HttpRequest) -> HttpResponse:
         "work": my_work(user=user, project=project),
         "last": votes[0] if votes else None,
         "form": _Form(card),
+        "scripts": SCRIPTS,
         "examples": examples_of(project=project),
         "config": _config(request, user, project, card, votes),
     }

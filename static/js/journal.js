@@ -19,6 +19,22 @@ export const newKey = () => {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 };
 
+/* Small things kept in localStorage and sessionStorage, as JSON. */
+export const read = (store, name) => {
+  try {
+    return JSON.parse(store.getItem(name) ?? "null");
+  } catch {
+    return null;
+  }
+};
+export const write = (store, name, value) => {
+  try {
+    store.setItem(name, JSON.stringify(value));
+  } catch {
+    /* a browser that keeps nothing */
+  }
+};
+
 /* One POST to the API. Throws only when no answer came. */
 export async function post(url, body, csrf) {
   const answer = await fetch(url, {
@@ -125,7 +141,7 @@ export class Journal {
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(NAME) : null;
     this.channel?.addEventListener("message", () => this.#reload());
     addEventListener("online", () => this.drain());
-    addEventListener("offline", () => this.#troubled("offline"));
+    addEventListener("offline", () => this.troubled("offline"));
   }
 
   async open() {
@@ -224,7 +240,7 @@ export class Journal {
       const record = (await this.store.all(this.user)).find((one) => one.state === "waiting");
       if (!record) {
         this.records = this.records.filter((one) => one.state !== "waiting" || one.seq === undefined);
-        return this.#troubled("");
+        return this.troubled("");
       }
       const tried = await this.store.change(record.seq, (kept) => ({ ...kept, tries: kept.tries + 1 }));
       if (tried && !(await this.#send(tried))) return;
@@ -244,7 +260,7 @@ export class Journal {
     if (data.code === "other_person") return this.#later("otherPerson");
     if (status === 429 || status >= 500) return this.#later("offline");
     this.failures = 0;
-    this.#troubled("");
+    this.troubled("");
     if (ok || NOT_WORTH_TELLING[record.kind]?.includes(status)) {
       await this.store.remove(record.seq);
       this.#drop(record);
@@ -260,14 +276,15 @@ export class Journal {
   }
 
   #later(trouble) {
-    this.#troubled(trouble);
+    this.troubled(trouble);
     const pause = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
     this.failures += 1;
     this.timer = setTimeout(() => this.drain(), pause);
     return false;
   }
 
-  #troubled(trouble) {
+  /* What stands between us and the server, as far as anybody noticed. */
+  troubled(trouble) {
     if (this.trouble === trouble) return;
     this.trouble = trouble;
     this.tell("changed");

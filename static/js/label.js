@@ -4,18 +4,17 @@
    answer goes into the journal (journal.js) and is sent from there; the vote that is sent brings the next
    pictures along. Without this script the page is a plain form that does the same, one page a vote. */
 
-import { Journal, newKey, post } from "./journal.js";
+import { Frame, Session } from "./frame.js";
+import { Journal, newKey } from "./journal.js";
 import { KeyList, Keys, keyName } from "./keys.js";
 import { Panel } from "./panel.js";
-import { Session, Tabs } from "./session.js";
+import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
 
 const TOO_SOON_MS = 100; // a key that bounces must not rate a picture nobody has seen
 const HEARTBEAT_MS = 60_000;
-const ASK_AGAIN_MS = 20_000;
-const HINT_MS = 4_000;
-const WAITING_SHOWN_AFTER_MS = 600;
 const UNDO_KEPT = 100;
+const PICTURES_KEPT = 20; // of those answered; older ones are fetched again if somebody goes back so far
 
 const config = JSON.parse(document.getElementById("label-config").textContent);
 const { words } = config;
@@ -24,23 +23,27 @@ const fill = (word, values = {}) => words[word].replace(/\{(\w+)\}/g, (_, name) 
 class Label {
   constructor(root) {
     this.root = root;
-    this.queue = []; // {card, img, isReady, isBroken, answer}; the first is on the stage
     this.given = config.votes
       .map((vote) => ({ kind: "submit", key: vote.key, rating: vote.rating, entry: null }))
       .reverse(); // what undo walks back through, newest last
-    this.nothing = null;
-    this.quietUntil = 0;
     this.form = root.querySelector("[data-form]");
     this.keys = new Keys({ store: "vitrine-keys", space: words.space });
     this.panel = new Panel(root.querySelector("[data-panel]"), { words, fill });
     this.stage = new Stage(root.querySelector("[data-stage]"), { words, onSwipe: (way) => this.swiped(way) });
-    this.tabs = new Tabs(config.user);
+    this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({
       user: config.user,
       csrf: this.csrf,
-      asks: (record) => this.asksWith(record),
+      asks: (record) => this.queue.asksWith(record),
       tell: (what, record, data) => this.heard(what, record, data),
+    });
+    this.queue = new Queue({
+      config,
+      csrf: this.csrf,
+      journal: this.journal,
+      onChange: () => this.show(),
+      onLost: () => this.frame.hint("lost"),
     });
     this.keyList = new KeyList({
       dialog: document.querySelector("[data-keys]"),
@@ -65,104 +68,26 @@ class Label {
     await this.journal.open();
     for (const record of this.journal.waiting) this.remember(record);
     for (const record of this.journal.refused) this.showRefusal(record);
-    if (config.card) this.take([config.card], this.stage.drawn);
+    if (config.card) this.queue.take([config.card], this.stage.drawn);
     this.journal.drain();
-    this.topUp();
-    this.drawActs();
+    this.queue.topUp();
+    this.show();
     setInterval(() => this.extend(), HEARTBEAT_MS);
   }
 
   // --- pictures ------------------------------------------------------------------------------------
   get current() {
-    return this.queue[0];
-  }
-
-  get holding() {
-    const unsent = this.journal.waiting.map((record) => record.body.assignment).filter(Boolean);
-    return [...new Set([...this.queue.map(({ card }) => card.assignment), ...unsent, ...this.tabs.others()])];
-  }
-
-  /* How many pictures to ask for, and which not; null when none are wanted now. */
-  get wish() {
-    const count = config.ahead + 1 - this.queue.length;
-    if (count <= 0 || Date.now() < this.quietUntil) return null;
-    return { count, holding: this.holding.slice(0, 200), project: config.project };
-  }
-
-  /* A vote or skip on its way asks for the next pictures in the same breath. */
-  asksWith(record) {
-    if (!["submit", "skip"].includes(record.kind) || this.isAsking || !this.wish) return {};
-    return { next: this.wish };
-  }
-
-  async topUp() {
-    if (this.isAsking || !this.wish || this.journal.waiting.length) return;
-    this.isAsking = true;
-    try {
-      const answer = await post(config.urls.next, this.wish, this.csrf);
-      if (answer.ok) this.came(answer.data);
-      else if (answer.status < 500 && answer.status !== 401) this.came({ cards: [], nothing: answer.data });
-      else this.askLater();
-    } catch {
-      this.askLater();
-    } finally {
-      this.isAsking = false;
-    }
-    this.show();
-  }
-
-  askLater() {
-    this.isAway = true;
-    clearTimeout(this.askTimer);
-    this.askTimer = setTimeout(() => this.topUp(), 3_000);
-  }
-
-  came({ cards = [], nothing = null }) {
-    this.isAway = false;
-    const before = this.queue.length;
-    this.take(cards);
-    if (this.queue.length > before) setTimeout(() => this.topUp()); // some were known: ask for the rest
-    if (cards.length || !nothing) return;
-    this.nothing = nothing;
-    this.quietUntil = Date.now() + ASK_AGAIN_MS;
-    clearTimeout(this.askTimer);
-    this.askTimer = setTimeout(() => this.topUp(), ASK_AGAIN_MS + 100);
-    this.show();
-  }
-
-  take(cards, drawn = null) {
-    const known = new Set(this.holding);
-    for (const card of cards) {
-      if (known.has(card.assignment)) continue;
-      this.nothing = null;
-      this.queue.push(this.entryOf(card, drawn));
-    }
-    this.tabs.hold(this.queue.map(({ card }) => card.assignment));
-    this.show();
-  }
-
-  entryOf(card, drawn = null) {
-    const img = drawn ?? Object.assign(new Image(card.width, card.height), { draggable: false, alt: card.title });
-    const entry = { card, img, isReady: false, isBroken: false, answer: null };
-    if (!drawn) img.src = card.picture;
-    img.decode().then(
-      () => (entry.isReady = true),
-      () => (entry.isBroken = !(img.complete && img.naturalWidth)),
-    ).then(() => {
-      entry.isReady ||= !entry.isBroken;
-      if (entry === this.current) this.show();
-    });
-    return entry;
+    return this.queue.first;
   }
 
   /* Put the first picture of the queue on the stage, or say why there is none. */
   show() {
     const entry = this.current;
-    const isOver = !entry && Boolean(this.nothing) && !this.journal.waiting.length;
+    const isOver = !entry && Boolean(this.queue.nothing) && !this.journal.waiting.length;
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
     if (isOver) this.showNothing();
-    if (!entry) this.stage.say(this.isAway || this.journal.trouble ? words.comingOffline : words.coming);
+    if (!entry) this.stage.say(this.queue.isAway || this.journal.trouble ? words.comingOffline : words.coming);
     if (entry === this.shown && entry?.isReady === this.shownReady) return;
     this.leave();
     [this.shown, this.shownReady] = [entry, entry?.isReady];
@@ -171,7 +96,7 @@ class Label {
       if (entry.isReady) {
         this.stage.show(entry.img, entry.card.findings);
         entry.since = performance.now();
-        this.announce("announcePicture", { title: entry.card.title, score: this.scoreWords(entry.card) });
+        this.frame.sayWord("announcePicture", { title: entry.card.title, score: this.scoreWords(entry.card) });
       } else this.stage.say(entry.isBroken ? words.brokenPicture : words.coming);
     }
     this.drawActs();
@@ -191,17 +116,9 @@ class Label {
     return (entry.looked ?? 0) + (entry.since ? performance.now() - entry.since - away : 0);
   }
 
-  drop(assignments) {
-    const before = this.current;
-    this.queue = this.queue.filter((entry) => !assignments.has(entry.card.assignment));
-    if (before && before !== this.current) this.hint("lost");
-    this.show();
-    this.topUp();
-  }
-
   showNothing() {
-    this.root.querySelector("[data-nothing-words]").textContent = this.nothing.detail;
-    this.root.querySelector("[data-again]").hidden = !this.nothing.skipped;
+    this.root.querySelector("[data-nothing-words]").textContent = this.queue.nothing.detail;
+    this.root.querySelector("[data-again]").hidden = !this.queue.nothing.skipped;
     this.root.querySelector("[data-undo-form]").hidden = !this.given.length;
   }
 
@@ -210,15 +127,19 @@ class Label {
   get isSeen() {
     const entry = this.current;
     if (!entry?.isReady || !this.stage.isShowing(entry.img)) {
-      if (entry && !entry.isBroken) this.hint("loadingHint");
+      if (entry && !entry.isBroken) this.frame.hint("loadingHint");
       return false;
     }
-    return performance.now() - entry.since >= TOO_SOON_MS;
+    return !this.isTooSoon(entry);
+  }
+
+  isTooSoon(entry) {
+    return entry.since && performance.now() - entry.since < TOO_SOON_MS;
   }
 
   rate(rating) {
     const row = this.panel.dimension;
-    if (row) return this.announceNow(this.panel.rateDimension(row, rating));
+    if (row) return this.frame.say(this.panel.rateDimension(row, rating));
     this.rateWhole(rating);
   }
 
@@ -229,7 +150,7 @@ class Label {
   accept() {
     const prediction = this.current?.card.prediction;
     if (!this.current) return;
-    if (!prediction) return this.hint(this.current.card.is_blind ? "blindHint" : "noScoreHint");
+    if (!prediction) return this.frame.hint(this.current.card.is_blind ? "blindHint" : "noScoreHint");
     if (this.isSeen) this.vote({ accept: true }, prediction.rating);
   }
 
@@ -253,20 +174,20 @@ class Label {
     entry.answer.rating = rating;
     this.send("submit", config.urls.submit, body, card, rating);
     this.give({ kind: "submit", key, rating, entry });
-    this.flash(`rate${rating}`);
-    this.count(1);
+    this.frame.flash(`rate${rating}`);
+    this.frame.count(1);
     this.session.worked();
     this.advance();
   }
 
   skip() {
     const entry = this.current;
-    if (!entry) return;
+    if (!entry || this.isTooSoon(entry)) return;
     this.leave();
     const { assignment } = entry.card;
     this.send("skip", config.urls.skip, { assignment, rater: config.user }, entry.card, null);
     this.give({ kind: "skip", key: assignment, rating: null, entry });
-    this.flash("skip");
+    this.frame.flash("skip");
     this.advance();
   }
 
@@ -277,13 +198,13 @@ class Label {
   advance() {
     if (this.panel.dimension) document.activeElement.blur(); // the next digit is for the next picture
     this.queue.shift();
-    this.tabs.hold(this.queue.map(({ card }) => card.assignment));
-    this.show();
   }
 
   give(act) {
     this.given.push(act);
     this.given.splice(0, this.given.length - UNDO_KEPT);
+    const old = this.given.at(-1 - PICTURES_KEPT);
+    if (old?.entry) old.entry.img = null;
   }
 
   /* An answer the last page had not sent yet: undo reaches it too. */
@@ -297,14 +218,14 @@ class Label {
   /* Back by one answer. What never left the browser is forgotten, the rest is taken back by the server. */
   async undo() {
     const act = this.given.pop();
-    if (!act) return this.hint("nothingToUndo");
+    if (!act) return this.frame.hint("nothingToUndo");
     this.leave();
     if (act.entry) {
-      this.queue.unshift(act.entry);
-      this.show();
+      const { card, answer, img } = act.entry;
+      this.queue.unshift(img ? act.entry : this.queue.entryOf(card, null, answer));
     }
-    if (act.kind === "submit") this.count(-1);
-    this.announceNow(words.announceUndo);
+    if (act.kind === "submit") this.frame.count(-1);
+    this.frame.say(words.announceUndo);
     this.drawActs();
     const isMeant = ({ kind, body }) =>
       kind === act.kind && (kind === "submit" ? body.key : body.assignment) === act.key;
@@ -317,7 +238,7 @@ class Label {
       const body = { assignment: act.key, back: true, rater: config.user };
       this.journal.addUnless(isGone, "back", config.urls.skip, body, about);
     }
-    if (!act.entry && (await isGone)) this.topUp();
+    if (!act.entry && (await isGone)) this.queue.topUp();
   }
 
   swiped(way) {
@@ -331,25 +252,25 @@ class Label {
     this.drawActs();
     note.focus();
     note.scrollIntoView({ block: "nearest" });
-    this.announceNow(words.flagged);
+    this.frame.say(words.flagged);
   }
 
   unflag() {
     this.panel.flag.checked = false;
     this.panel.note.value = "";
-    this.announceNow(words.unflagged);
+    this.frame.say(words.unflagged);
     this.drawActs();
   }
 
   boxes() {
-    if (!this.stage.boxes()) this.hint("noBoxes");
+    if (!this.stage.boxes()) this.frame.hint("noBoxes");
     this.drawActs();
   }
 
   /* What the grades mean here: pictures whose label is settled. */
   examples() {
     const dialog = document.querySelector("[data-examples]");
-    dialog ? dialog.showModal() : this.hint("noExamples");
+    dialog ? dialog.showModal() : this.frame.hint("noExamples");
   }
 
   zoom() {
@@ -359,7 +280,7 @@ class Label {
 
   act(name) {
     if (name.startsWith("rate")) return this.rate(Number(name.slice(4)));
-    if (name.startsWith("defect:")) return this.current && this.announceNow(this.panel.toggleDefect(name.slice(7)));
+    if (name.startsWith("defect:")) return this.current && this.frame.say(this.panel.toggleDefect(name.slice(7)));
     if (name === "help") return this.keyList.open();
     return this[name]();
   }
@@ -368,36 +289,33 @@ class Label {
   heard(what, record, data) {
     if (what === "sent") this.sent(record, data);
     if (what === "refused") this.wasRefused(record);
-    this.drawState();
-    if (what === "elsewhere") this.topUp();
+    this.frame.drawState(this.journal);
+    if (what === "elsewhere") this.queue.topUp();
     if (what === "changed" || what === "elsewhere") this.show();
   }
 
   sent(record, data) {
-    if (data.cards && record.kind !== "back") this.came(data);
+    if (data.cards && record.kind !== "back") this.queue.came(data);
     const card = record.kind === "undo" ? data.card : record.kind === "back" ? data.cards?.[0] : null;
     if (card) this.isBack(card);
-    else if (record.kind === "back") this.drop(new Set([record.body.assignment]));
-    this.topUp();
+    else if (record.kind === "back") this.queue.drop([record.body.assignment]);
+    this.queue.topUp();
   }
 
   /* A picture taken back that this page had not kept. */
   isBack(card) {
-    const kept = this.queue.find((entry) => entry.card.assignment === card.assignment);
-    if (kept) return;
+    if (this.queue.has(card.assignment)) return;
     this.leave();
-    this.queue.unshift(this.entryOf(card));
-    this.tabs.hold(this.queue.map((entry) => entry.card.assignment));
-    this.show();
+    this.queue.unshift(this.queue.entryOf(card));
   }
 
   wasRefused(record) {
     const key = record.body.key ?? record.body.assignment;
     this.given = this.given.filter((act) => act.key !== key);
-    if (record.kind === "submit") this.count(-1);
+    if (record.kind === "submit") this.frame.count(-1);
     this.showRefusal(record);
     this.drawActs();
-    this.topUp();
+    this.queue.topUp();
   }
 
   /* What was not taken, why, and what to do about it. */
@@ -422,7 +340,7 @@ class Label {
     if (refusal.live) {
       button(fill("keepEarlier", { rating: refusal.live.rating }), () => this.journal.dismiss(record));
       button(fill("replaceEarlier", { rating: about.rating }), () => {
-        this.count(1);
+        this.frame.count(1);
         this.journal.retry(record, { key: newKey(), supersedes: refusal.live.id });
       });
     } else {
@@ -432,35 +350,10 @@ class Label {
     this.root.querySelector("[data-notices]").append(notice);
   }
 
-  // --- leases ----------------------------------------------------------------------------------------
   /* The heartbeat, while somebody is here: a tab left alone gives its pictures to others in the end. */
-  async extend() {
-    const held = this.queue.map(({ card }) => card.assignment);
+  extend() {
     const isHere = Date.now() - this.session.seenAt < config.leaseMinutes * 60_000;
-    if (!held.length || document.hidden || !isHere) return;
-    this.tabs.hold(held);
-    this.extendedAt = Date.now();
-    try {
-      const answer = await post(config.urls.extend, { assignments: held }, this.csrf);
-      if (!answer.ok) return;
-      this.until = answer.data.until;
-      const kept = new Set(answer.data.held);
-      const lost = held.filter((assignment) => !kept.has(assignment));
-      if (lost.length) this.drop(new Set(lost));
-    } catch {
-      /* offline: a vote that comes late is taken as long as nobody else has the picture */
-    }
-  }
-
-  release() {
-    this.tabs.leave();
-    const unsent = new Set(this.journal.waiting.map((record) => record.body.assignment));
-    const rest = this.queue.filter(({ card }) => !unsent.has(card.assignment));
-    if (!rest.length) return;
-    const body = new URLSearchParams({ csrfmiddlewaretoken: this.csrf() });
-    for (const { card } of rest) body.append("assignments", card.assignment);
-    body.append("until", [this.until ?? "", ...rest.map(({ card }) => card.lease_until)].sort().at(-1));
-    navigator.sendBeacon(config.urls.release, body);
+    if (isHere && !document.hidden) this.queue.extend();
   }
 
   // --- what is seen around the picture -----------------------------------------------------------------
@@ -501,67 +394,6 @@ class Label {
     }
   }
 
-  /* "Saved" stays quiet: what is sent within a blink never shows as waiting. */
-  drawState() {
-    const { trouble, waiting, store } = this.journal;
-    const n = waiting.length;
-    const line = this.root.querySelector("[data-state]");
-    const show = () => {
-      const said = { offline: n ? "offlineWaiting" : "offline", signedOut: "signedOut", otherPerson: "otherPerson" }[trouble];
-      line.textContent = fill(said ?? (this.journal.waiting.length ? "waiting" : "saved"), { n: this.journal.waiting.length });
-      line.dataset.state = trouble || (this.journal.waiting.length ? "waiting" : "saved");
-      if (trouble === "signedOut" || trouble === "otherPerson") {
-        const link = Object.assign(document.createElement("a"), { href: config.urls.login, textContent: words.logIn });
-        link.search = `?next=${encodeURIComponent(location.pathname)}`;
-        link.target = "_blank";
-        line.append(" ", link);
-      }
-      line.title = store && !store.isLasting ? words.notKept : "";
-      line.hidden = false;
-    };
-    line.dataset.waiting = n;
-    clearTimeout(this.stateTimer);
-    if (n && !trouble && line.dataset.state === "saved") this.stateTimer = setTimeout(show, WAITING_SHOWN_AFTER_MS);
-    else show();
-    if (trouble !== this.toldTrouble) {
-      this.toldTrouble = trouble;
-      if (trouble) this.announceNow(line.textContent);
-    }
-  }
-
-  count(by) {
-    const line = this.root.querySelector("[data-progress-words]");
-    const done = Math.max(0, Number(line.dataset.done) + by);
-    const left = Math.max(0, Number(line.dataset.left) - by);
-    Object.assign(line.dataset, { done, left });
-    const digits = new Intl.NumberFormat(document.documentElement.lang);
-    line.textContent = fill("today", { done: digits.format(done), all: digits.format(done + left) });
-    const bar = this.root.querySelector("[data-progress-bar]");
-    [bar.max, bar.value] = [Math.max(1, done + left), done];
-  }
-
-  flash(name) {
-    const button = this.root.querySelector(`[data-does="${name}"]`);
-    button?.animate?.([{ filter: "invert(1)" }, { filter: "none" }], { duration: 180 });
-  }
-
-  hint(word, values) {
-    const line = this.root.querySelector("[data-hint]");
-    line.textContent = fill(word, values);
-    line.hidden = false;
-    clearTimeout(this.hintTimer);
-    this.hintTimer = setTimeout(() => (line.hidden = true), HINT_MS);
-    this.announceNow(line.textContent);
-  }
-
-  announce(word, values) {
-    this.announceNow(fill(word, values));
-  }
-
-  announceNow(text) {
-    this.root.querySelector("[data-says]").textContent = text;
-  }
-
   // --- listening -----------------------------------------------------------------------------------
   listen() {
     document.addEventListener("keydown", (event) => this.pressed(event));
@@ -571,12 +403,12 @@ class Label {
     this.panel.root.addEventListener("change", () => this.drawActs());
     this.panel.root.addEventListener("focusin", () => {
       const row = this.panel.dimension;
-      if (row && row !== this.row) this.hint("dimensionHint", { dimension: this.panel.nameOf(row) });
+      if (row && row !== this.row) this.frame.hint("dimensionHint", { dimension: this.panel.nameOf(row) });
       this.row = row;
     });
     this.panel.root.addEventListener("focusout", () => (this.row = null));
     document.addEventListener("visibilitychange", () => this.turned());
-    addEventListener("pagehide", () => this.release());
+    addEventListener("pagehide", () => this.queue.release());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     addEventListener("beforeunload", (event) => {
       if (!this.journal.store?.isLasting && this.journal.waiting.length) event.preventDefault();

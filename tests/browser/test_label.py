@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling.annotate import annotation_submit, live_annotations
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Project, Skip
@@ -75,6 +75,12 @@ def held(page: Page, count: int) -> None:
 def saved(page: Page) -> None:
     expect(page.locator("[data-state]")).to_have_attribute("data-waiting", "0")
     expect(page.locator("[data-state]")).to_have_text("Saved")
+
+
+def stored_but_not_heard_of(route: Route) -> None:
+    """The server has the vote, the answer gets lost."""
+    route.fetch()
+    route.abort()
 
 
 def votes() -> list[tuple[str, int | None]]:
@@ -223,13 +229,13 @@ def test_votes_not_sent_yet_survive_a_reload_and_an_answer_that_got_lost(
 ) -> None:
     page = opened(page_of(cast.ann))
     page_of.is_deaf = True
-    page.route("**/label/submit/", lambda route: (route.fetch(), route.abort()))  # stored, but not heard of
+    page.route("**/label/submit/", stored_but_not_heard_of)
     page.keyboard.press("4")
     ready(page, "Mug 2")
     page.keyboard.press("2")
     ready(page, "Mug 3")
     expect(page.locator("[data-state]")).to_have_text("Offline, 2 kept here")
-    page.unroute("**/label/submit/")
+    page.unroute_all(behavior="ignoreErrors")
     page.reload()
     page_of.is_deaf = False
     saved(page)

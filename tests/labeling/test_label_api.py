@@ -164,13 +164,19 @@ def test_a_lease_lost_to_somebody_else_is_a_conflict_and_stores_nothing(cast: Ca
 def test_answers_are_never_sent_in_somebody_else_s_name(cast: Cast, post: Post) -> None:
     pictures(cast, 1)
     _, told = post(cast.ann, "next")
-    said = {"assignment": told["cards"][0]["assignment"], "key": str(uuid4()), "rater": cast.ben.pk}
-    for name, rest in (("submit", {"rating": 3}), ("undo", {"vote": str(uuid4())}), ("skip", {})):
-        body = {k: v for k, v in said.items() if name != "skip" or k != "key"}
-        if name == "undo":
-            body.pop("assignment")
-        status, refusal = post(cast.ann, name, **body, **rest)
+    assignment, key = told["cards"][0]["assignment"], str(uuid4())
+    acts: dict[str, dict[str, Any]] = {
+        "next": {},
+        "submit": {"assignment": assignment, "key": key, "rating": 3},
+        "undo": {"vote": key, "key": key},
+        "skip": {"assignment": assignment},
+        "extend": {"assignments": [assignment]},
+        "release": {"assignments": [assignment]},
+    }
+    for name, said in acts.items():
+        status, refusal = post(cast.ann, name, rater=cast.ben.pk, **said)
         assert (name, status, refusal["code"]) == (name, 409, "other_person")
+    assert Assignment.objects.filter(user=cast.ann, state="leased").count() == 1
     assert not Annotation.objects.exists()
     assert not Skip.objects.exists()
 
