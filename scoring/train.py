@@ -148,8 +148,15 @@ def _fit_and_judge(run: TrainingRun, token: UUID) -> None:
     _beat(run, token, step="fitting", progress=0.2)
     fitted = fit_on(labels, labels.splits != HOLDOUT, prior)  # the holdout never teaches
     _beat(run, token, step="evaluating", progress=0.5)
-    taught = _taught(champion)
-    evaluation = evaluate(labels, fitted, prior, head_of(champion), seed=run.seed, taught=taught)
+    evaluation = evaluate(
+        labels,
+        fitted,
+        prior,
+        head_of(champion),
+        seed=run.seed,
+        taught=_taught(champion),
+        usual_error=_usual_error(champion),
+    )
     _beat(run, token, step="judging", progress=0.8)
     rng = np.random.default_rng(run.seed)
     verdict = judge(evaluation.trial, rules=GateRules(), rng=rng)
@@ -166,6 +173,12 @@ def _taught(champion: ModelVersion) -> Labels | None:
     if champion.kind != ModelVersion.Kind.FAST or champion.dataset is None:
         return None
     return load_labels(champion.dataset, feature_version=champion.feature_version)
+
+
+def _usual_error(champion: ModelVersion) -> float | None:
+    """The champion's RMSE on the holdout it was let in by; None where it never had one."""
+    told = champion.metrics
+    return float(told["candidate"]["rmse"]["value"]) if told and not told["provisional"] else None
 
 
 @transaction.atomic

@@ -80,16 +80,24 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
 
 
 def evaluate(
-    labels: Labels, fitted: Head, prior: Head, champion: Head, *, seed: int, taught: Labels | None = None
+    labels: Labels,
+    fitted: Head,
+    prior: Head,
+    champion: Head,
+    *,
+    seed: int,
+    taught: Labels | None = None,
+    usual_error: float | None = None,
 ) -> Evaluation:
     """Both on the holdout; where that is too small, by grouped cross-validation over all rows.
 
     ``taught`` are the rows the champion was fitted on over the same prior, if it was: it must not be
-    tried on rows it has learned by heart either.
+    tried on rows it has learned by heart either. ``usual_error`` is its RMSE on the holdout it was let in by.
     """
     holdout = labels.splits == HOLDOUT
     if int(holdout.sum()) >= FEWEST_HOLDOUT:
-        return Evaluation(_on_holdout(labels, holdout, fitted, champion), provisional=False)
+        trial = _on_holdout(labels, holdout, fitted, champion)
+        return Evaluation(replace(trial, usual_error=usual_error), provisional=False)
     folds = grouped_folds(labels.groups, folds=FOLDS, rng=np.random.default_rng(seed))
     new = _out_of_fold(labels, folds, fitted, learned=labels, prior=prior)
     old = _out_of_fold(labels, folds, champion, learned=taught, prior=prior)

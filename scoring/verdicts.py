@@ -19,6 +19,7 @@ CHECK_WORDS: dict[str, Promise] = {
     Check.ERROR: gettext_lazy("Error in points"),
     Check.CATEGORIES: gettext_lazy("No category suffers"),
     Check.CALIBRATION: gettext_lazy("Intervals are honest"),
+    Check.LABELS: gettext_lazy("Labels as sound as before"),
     Check.SPEED: gettext_lazy("Fast enough"),
 }
 
@@ -73,6 +74,12 @@ def reason_words(reason: Mapping[str, Any]) -> str:
                 "{share} of people's scores lie inside the 90 % intervals (95 % interval {low} to {high}); "
                 "at least {bar} must."
             ).format(share=_percent(value), low=_percent(low), high=_percent(high), bar=_percent(bar))
+        case Check.LABELS:
+            return _(
+                # xgettext:no-python-format
+                "The new labels are predicted {change} points worse than the champion's were "
+                "(95 % interval {low} to {high}); more than {bar} suggests that some are wrong."
+            ).format(**_signed_span(span, 2), bar=_number(bar, 1))
         case Check.SPEED:
             return _("Takes {ratio} times as long as the champion; at most {bar} times is allowed.").format(
                 ratio=_number(value, 2), bar=_number(bar, 1)

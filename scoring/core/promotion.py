@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.calibrate import covered_share
-from scoring.core.metrics import paired_bootstrap, rmse, srcc
+from scoring.core.metrics import bootstrap, paired_bootstrap, rmse, srcc
 from scoring.core.types import NotFiniteError
 
 Array = npt.NDArray[np.float64]
@@ -24,6 +24,7 @@ class Check(StrEnum):
     ERROR = "error"
     CATEGORIES = "categories"
     CALIBRATION = "calibration"
+    LABELS = "labels"
     SPEED = "speed"
 
 
@@ -37,6 +38,7 @@ class GateRules:
     category_rmse_margin: float = 4.0
     fewest_in_category: int = 10
     coverage_low: float = 0.75  # of 90 % intervals; the small holdout's own noise is allowed for
+    label_error_margin: float = 3.0  # score points, an eighth of a grade
     slowest_ratio: float = 1.5
     certain_loss: bool = True  # also refuse a loss within the margin that the bootstrap is sure of
 
@@ -69,7 +71,8 @@ class Trial:
     ``half_widths`` of the candidate's 90 % intervals; ``seconds_ratio`` candidate against champion.
     ``candidate_order`` and ``champion_order`` (N,) are ranked instead where they are given: scores from
     the folds of a cross-validation each carry the error of their fold's own level, which would be counted
-    against the order.
+    against the order. ``usual_error`` is the RMSE the champion had on its own labels when it was let in;
+    without it nothing is said about the labels themselves.
     """
 
     candidate: npt.ArrayLike
@@ -80,6 +83,7 @@ class Trial:
     seconds_ratio: float = 1.0
     candidate_order: npt.ArrayLike | None = None
     champion_order: npt.ArrayLike | None = None
+    usual_error: float | None = None
 
 
 def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdict:
@@ -107,6 +111,7 @@ def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdic
         _error(new, old, truth, rules, rng),
         *_categories(new, old, truth, trial.categories, rules, rng),
         _calibration(new, truth, _array(trial.half_widths), rules),
+        *_labels(new, truth, trial.usual_error, rules, rng),
         _speed(trial.seconds_ratio, rules),
     )
     return Verdict(all(reason.passed for reason in reasons), reasons)
@@ -170,6 +175,23 @@ def _calibration(new: Array, truth: Array, half_widths: Array, rules: GateRules)
         min(1.0, share + spread),
         rules.coverage_low,
     )
+
+
+def _labels(
+    new: Array, truth: Array, usual_error: float | None, rules: GateRules, rng: np.random.Generator
+) -> list[Reason]:
+    """RMSE of the candidate on its labels above what the champion had on its own, in score points.
+
+    Careless labels spoil the holdout as well, where they hide the harm from every comparison of the two
+    models; but nothing predicts them as well as honest ones. People who changed their mind together pass:
+    a candidate that has learned their new mind predicts it as well as ever.
+    """
+    if usual_error is None:
+        return []
+    error = bootstrap(rmse, new, truth, rng=rng, resamples=400)
+    added, low, high = (value - usual_error for value in (error.value, error.low, error.high))
+    passed = added <= rules.label_error_margin or low <= 0
+    return [Reason(Check.LABELS, passed, added, low, high, rules.label_error_margin)]
 
 
 def _speed(ratio: float, rules: GateRules) -> Reason:

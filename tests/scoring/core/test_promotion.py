@@ -117,6 +117,35 @@ def test_a_level_of_its_own_in_each_fold_is_not_held_against_the_order() -> None
     assert reason_of(verdict_of(even), Check.ERROR) == reason_of(verdict_of(uneven), Check.ERROR)
 
 
+def spoilt(trial: Trial) -> Trial:
+    """The same trial on labels of which three in ten belong to other pictures."""
+    people = np.asarray(trial.people).copy()
+    rng = np.random.default_rng(5)
+    rows = rng.permutation(len(people))[: int(0.3 * len(people))]
+    people[rows] = people[rng.permutation(rows)]
+    return replace(trial, people=people, half_widths=np.full(len(people), 60.0))
+
+
+def test_labels_that_nothing_predicts_as_well_as_before_are_refused() -> None:
+    """Both models are equally helpless on them, so no comparison of the two would tell."""
+    careless = spoilt(trial_of())
+    assert verdict_of(careless).promote
+    verdict = verdict_of(replace(careless, usual_error=8.0))
+    assert [str(r.check) for r in verdict.reasons if not r.passed] == ["labels"]
+    assert reason_of(verdict, Check.LABELS).value > RULES.label_error_margin
+
+
+def test_people_who_changed_their_mind_together_are_believed() -> None:
+    """The champion is far off their new labels, the candidate has learned them."""
+    trial = trial_of()
+    moved = replace(trial, champion=np.asarray(trial.champion) + 20.0, usual_error=8.0)
+    assert verdict_of(moved).promote
+
+
+def test_labels_a_little_harder_than_before_pass() -> None:
+    assert verdict_of(replace(trial_of(error=8.0), usual_error=6.0)).promote
+
+
 @pytest.mark.parametrize("name", ["candidate", "champion", "people"])
 def test_a_number_that_is_none_is_refused_by_name(name: str) -> None:
     trial = trial_of(20)
