@@ -6,6 +6,8 @@ DATA ?= var
 PORT ?= 8000
 JOBS ?= 2
 IMAGES ?=
+CORPUS ?=
+SCORES ?=
 # The CPU wheels of torch are a tenth of the default ones: TORCH_INDEX=<PyTorch's CPU index> takes them.
 TORCH_INDEX ?=
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
@@ -38,11 +40,11 @@ lint: $(DEV)  ## style, types, import rules, templates
 lint-docker:  ## the Dockerfile, with hadolint where it is installed
 	hadolint docker/Dockerfile
 
-bench: $(DEV)  ## every claim again, into docs/performance.md (IMAGES, CORPUS, DATA: folders some claims need)
+bench: $(DEV)  ## every claim again, into docs/performance.md (IMAGES, CORPUS: folders, SCORES: a CSV; some claims need them)
 	@rm -f $(VENV)/claims.jsonl
 	@for script in $(BENCHES); do \
 	  echo "$$script" >&2; \
-	  IMAGES="$(IMAGES)" CORPUS="$(CORPUS)" DATA="$(DATA)" $(BIN)/python -m $$(echo "$${script%.py}" | tr / .) \
+	  IMAGES="$(IMAGES)" CORPUS="$(CORPUS)" SCORES="$(SCORES)" $(BIN)/python -m $$(echo "$${script%.py}" | tr / .) \
 	    | tee -a $(VENV)/claims.jsonl || exit 1; \
 	done
 	$(BIN)/python -m bench.table $(VENV)/claims.jsonl docs/performance.md

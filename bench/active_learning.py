@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,11 @@ def _against_random(arm: str, mine: Array, theirs: Array, seeds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "vitrine-bench-features")
     wanted = parser.parse_args()
-    main(wanted.data, wanted.seeds, wanted.cache)
+    if wanted.data is None:
+        print("# no scored pictures given (SCORES=labels.csv): nothing was measured")
+    else:
+        main(wanted.data, wanted.seeds, wanted.cache)
