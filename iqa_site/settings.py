@@ -305,6 +305,7 @@ SPECTACULAR_SETTINGS = {
 # The lower room asks who somebody is through these names, never by importing the upper one.
 VITRINE_SITE_ROLE = "labeling.permissions.highest_role"
 VITRINE_ONE_TIME_PATH = "iqa_site.login.one_time_path"
+API_SCORES_A_MINUTE = env_int("VITRINE_API_SCORES_A_MINUTE", 300)
 SCORE_CHUNK = env_int("VITRINE_SCORE_CHUNK", 32)
 SCORE_LEASE_S = env_int("VITRINE_SCORE_LEASE_S", 120)
 SCORE_ATTEMPTS = env_int("VITRINE_SCORE_ATTEMPTS", 6)

@@ -6,6 +6,7 @@ import logging
 from time import time
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -46,7 +47,7 @@ class ImportsThrottle(WindowThrottle):
 
 
 class ScoresThrottle(WindowThrottle):
-    name, most = "scores", 300
+    name, most = "scores", settings.API_SCORES_A_MINUTE
 
 
 class TrainingThrottle(WindowThrottle):
