@@ -13,6 +13,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from labeling.core.priority import by_uncertainty
 from labeling.models import Project
 from scoring.core.splits import HOLDOUT, split_of
 
@@ -97,7 +98,7 @@ def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
             {
                 "project": project.pk,
                 "images": [n.image_id for n in newcomers],
-                "priorities": [n.overall_std / 100.0 for n in newcomers],  # until the next reorder
+                "priorities": by_uncertainty([n.overall_std for n in newcomers]).tolist(),
                 "holdouts": [split_of(n.group, seed=SPLIT_SEED) == HOLDOUT for n in newcomers],
             },
         )

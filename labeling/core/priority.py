@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.int64]
 
 BEGUN = 3.0
 BATCH_TOP, BATCH_FLOOR = 2.0, 1.0
-DIGITS = 3  # of the rest: a priority that hardly moved is not written again
+DIGITS = 2  # of the rest: a priority that hardly moved is not written again
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,12 @@ def draws_of(item_ids: Sequence[int]) -> Array:
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z = z ^ (z >> np.uint64(31))
     return np.asarray((z >> np.uint64(11)).astype(np.float64) / 2.0**53, dtype=np.float64)
+
+
+def by_uncertainty(stds: npt.ArrayLike) -> Array:
+    """Priorities of the rest, and of what has just joined: one step a score point of uncertainty."""
+    shares = np.asarray(stds, dtype=np.float64) / 100.0
+    return np.asarray(np.round(np.clip(shares, 0.0, BATCH_FLOOR - 10.0**-DIGITS), DIGITS), dtype=np.float64)
 
 
 def priorities_by_draw(waiting: Waiting) -> Array:
@@ -88,7 +94,7 @@ def interleave(chosen: Indices, drawn: Indices, *, share: float) -> Indices:
 
 def _rest(waiting: Waiting) -> Array:
     """Below the batch: by uncertainty; each random one at the place its draw has in that order."""
-    out = np.round(np.clip(waiting.stds / 100.0, 0.0, BATCH_FLOOR - 10.0**-DIGITS), DIGITS)
+    out = by_uncertainty(waiting.stds)
     model_likes = out[~waiting.at_random]
     if len(model_likes) and waiting.at_random.any():
         out[waiting.at_random] = np.round(np.quantile(model_likes, waiting.draws[waiting.at_random]), DIGITS)
