@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from iqa_site.client import client_address
 from iqa_site.password import CAME_BY_LINK
+from iqa_site.refusals import refusal
+from scoring.api.throttles import may_ask
+
+TRIES_A_MINUTE = 60  # from one address, whatever the names: each costs a password check, slow on purpose
+
+
+class LoginPage(LoginView):
+    """The one page where a password is asked for; the admin's own leads here too."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not may_ask(name="login", who=client_address(request), most=TRIES_A_MINUTE):
+            words = _("Too many tries from your network. Wait a minute.")
+            return refusal(request, status=429, code="throttled", detail=words)
+        return super().post(request, *args, **kwargs)
 
 
 class OneTimeTokens(PasswordResetTokenGenerator):

@@ -14,11 +14,22 @@ from rest_framework.throttling import BaseThrottle
 log = logging.getLogger(__name__)
 
 
-class WindowThrottle(BaseThrottle):
-    """``most`` requests in each window of ``seconds``, counted by one atomic step in the cache.
+def may_ask(*, name: str, who: str, most: int, seconds: int = 60) -> bool:
+    """Whether this request is among the first ``most`` of its window, counted by one atomic step.
 
-    GET is never counted. A cache that is down lets requests pass: the site works on without its broker.
+    A cache that is down lets requests pass: the site works on without its broker.
     """
+    key = f"throttle:{name}:{who}:{int(time()) // seconds}"
+    try:
+        cache.add(key, 0, seconds * 2)
+        return bool(cache.incr(key) <= most)
+    except Exception as error:  # any fault of the cache means the same: it cannot count
+        log.warning("could not count requests (%s)", error)
+        return True
+
+
+class WindowThrottle(BaseThrottle):
+    """``most`` requests of one person in each window of ``seconds``. GET is never counted."""
 
     name = "window"
     most = 60
@@ -27,13 +38,7 @@ class WindowThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         if request.method in {"GET", "HEAD", "OPTIONS"}:
             return True
-        key = f"throttle:{self.name}:{self._who(request)}:{int(time()) // self.seconds}"
-        try:
-            cache.add(key, 0, self.seconds * 2)
-            return cache.incr(key) <= self.most
-        except Exception as error:  # any fault of the cache means the same: it cannot count
-            log.warning("could not count requests (%s)", error)
-            return True
+        return may_ask(name=self.name, who=self._who(request), most=self.most, seconds=self.seconds)
 
     def wait(self) -> float:
         return self.seconds - time() % self.seconds

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client, RequestFactory
 
 from iqa_site.client import client_address
+from scoring.api import throttles
 from tests.conftest import Cast
 
 MADE_UP = "10.0.0.9, 198.51.100.7"
@@ -46,3 +48,18 @@ def test_wrong_passwords_lock_one_name_at_one_address_and_nobody_else(
     assert tried("ann", "ann", "198.51.100.7") == 429
     assert tried("ann", "ann", "198.51.100.8") == 302  # her own machine still opens to her
     assert tried("ben", "ben", "198.51.100.7") == 302
+
+
+@pytest.mark.django_db
+def test_one_address_does_not_try_names_without_end(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iqa_site.login.TRIES_A_MINUTE", 3)
+    monkeypatch.setattr(throttles, "cache", LocMemCache("one address", {}))
+    monkeypatch.setattr(throttles, "time", lambda: 1_000_000.0)
+    answers = [Client().post("/login/", {"username": f"n{n}", "password": "no"}) for n in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert Client().get("/login/").status_code == 200
+
+
+def test_the_admin_has_no_door_of_its_own(client: Client, db: None) -> None:
+    answer = client.get("/admin/login/?next=/admin/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/admin/")

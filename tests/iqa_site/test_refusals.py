@@ -17,7 +17,16 @@ from iqa_site.refusals import server_error
 from labeling.models import Membership, Project
 from tests.conftest import Cast
 
-OPEN_TO_ALL = {"livez", "readyz", "login", "login-by-token", "logout", "set_language", "theme"}
+OPEN_TO_ALL = {
+    "admin/login/",
+    "livez",
+    "readyz",
+    "login",
+    "login-by-token",
+    "logout",
+    "set_language",
+    "theme",
+}
 
 
 def patterns(resolver: URLResolver) -> list[URLPattern]:
