@@ -208,7 +208,8 @@ def _require_undecided(item: Item) -> None:
 def _score_shown(slot: Assignment, score_id: int | None) -> Score | None:
     image_id = slot.item.image_id
     if score_id is not None:
-        score = Score.objects.filter(pk=score_id, image_id=image_id).first()
+        known = Score.objects.only("image_id", "model_id", "overall_score", "overall_std")
+        score = known.filter(pk=score_id, image_id=image_id).order_by().first()
         if score is None:
             raise BadInputError(_("That score is not one of this image."), code="bad_score")
         return score

@@ -23,7 +23,7 @@ from psycopg.types.numeric import Int8
 
 from labeling.models import Assignment, Project
 from labeling.permissions import labeler_project, require_labeler
-from labeling.prepared import rows_of
+from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import BadInputError, ConflictError
 
 State = Assignment.State
@@ -107,14 +107,9 @@ class Extended:
     held: frozenset[int]
 
 
-FIELDS = Assignment._meta.concrete_fields
-NAMES = [str(field.attname) for field in FIELDS]
-
-
 def _statement(window: int) -> str:
     # Written out, not bound: a prepared statement is planned for the window it really reads.
-    columns = ", ".join(f"a.{field.column}" for field in FIELDS)
-    return LEASE.format(window=window, candidates=CANDIDATES, columns=columns)
+    return LEASE.format(window=window, candidates=CANDIDATES, columns=columns_of(Assignment, "a"))
 
 
 LEASE_NEAR, LEASE_ANY = _statement(WINDOW), _statement(WHOLE)
@@ -181,7 +176,7 @@ def _lease(
 
 
 def _assignment_of(row: Sequence[Any]) -> Assignment:
-    assignment: Assignment = Assignment.from_db("default", NAMES, row[: len(NAMES)])
+    assignment: Assignment = parts_of(row, Assignment)[0]
     assignment.image_id = row[-2]  # type: ignore[attr-defined]  # not a column: what the statement knows
     return assignment
 
