@@ -20,12 +20,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from psycopg.types.numeric import Int8
 
 from labeling.answer import LONGEST_NOTE, Answer
 from labeling.flags import flag_raise
 from labeling.locks import item_lock, slot_lock
 from labeling.models import Annotation, Assignment, Flag, Item, Project
 from labeling.permissions import require_labeler
+from labeling.prepared import rows_of
 from scoring.core.types import nearest_vote
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
@@ -38,6 +40,13 @@ SETTLE = "maintenance.consensus_settle"
 DECIDED = (Item.State.APPROVED, Item.State.REJECTED)
 LONGEST_MS = 2**31 - 1
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+# Asked at every vote, so prepared.
+ANSWERED = "SELECT 1 FROM labeling_annotation WHERE assignment_id = %(slot)s OR key = %(key)s LIMIT 1"
+SCORE_COLUMNS = ("id", "image_id", "model_id", "overall_score", "overall_std")
+SCORE = f"""
+SELECT {", ".join(SCORE_COLUMNS)} FROM scoring_score WHERE id = %(score)s AND image_id = %(image)s
+"""  # noqa: S608  (names of our own columns)
 __all__ = [
     "DECIDED",
     "LONGEST_MS",
@@ -163,7 +172,9 @@ def _submit(user: User, answer: Answer, key: UUID, duration_ms: int, score_id: i
 
 
 def _last_and_twin(slot: Assignment, key: UUID) -> tuple[Annotation | None, Annotation | None]:
-    """The last row of the slot's chain, and the row that has this key already, in one query."""
+    """The last row of the slot's chain, and the row that has this key already; a first vote finds neither."""
+    if not rows_of(ANSWERED, {"slot": Int8(slot.pk), "key": key}):
+        return None, None
     rows = list(Annotation.objects.filter(Q(assignment_id=slot.pk) | Q(key=key)).order_by("id"))
     chain = [row for row in rows if row.assignment_id == slot.pk]
     twin = next((row for row in rows if row.key == key), None)
@@ -208,11 +219,10 @@ def _require_undecided(item: Item) -> None:
 def _score_shown(slot: Assignment, score_id: int | None) -> Score | None:
     image_id = slot.item.image_id
     if score_id is not None:
-        known = Score.objects.only("image_id", "model_id", "overall_score", "overall_std")
-        score = known.filter(pk=score_id, image_id=image_id).order_by().first()
-        if score is None:
+        rows = rows_of(SCORE, {"score": Int8(score_id), "image": Int8(image_id)})
+        if not rows:
             raise BadInputError(_("That score is not one of this image."), code="bad_score")
-        return score
+        return Score(**dict(zip(SCORE_COLUMNS, rows[0], strict=True)))
     return displayed_scores().filter(image_id=image_id).first() or scores_of(image_ids=[image_id]).get(
         image_id
     )
