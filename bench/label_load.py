@@ -153,27 +153,34 @@ def doubled(clients: list[Client]) -> int:
     return sum(times > 1 for times in handed_out.values())
 
 
-def tell(figures: dict[str, float], way: str) -> None:
+def tell_apart(figures: dict[str, float]) -> None:
     rate, p95, cpu = figures["rate"], figures["p95_ms"], figures["cpu_ms"]
-    report(f"label requests, {way}", rate, "1/s", f">= {RATE_BAR:.0f}", rate >= RATE_BAR, PEER)
+    report("next and submit requests", rate, "1/s", f">= {RATE_BAR:.0f}", rate >= RATE_BAR, PEER)
     report(
-        f"time of a label request, p95, {way}",
+        "time of a next or submit request, p95",
         p95,
         "ms",
         f"<= {P95_BAR_MS:.0f}",
         p95 <= P95_BAR_MS,
         f"p50 {figures['p50_ms']:.1f} ms; {PEOPLE} people without a pause",
     )
-    report(f"server CPU of a label request, {way}", cpu, "ms", f"<= {CPU_BAR_MS:.0f}", cpu <= CPU_BAR_MS)
-    report(f"labels, {way}", figures["labels"], "1/s", "", None)
+    report("server CPU of a next or submit request", cpu, "ms", f"<= {CPU_BAR_MS:.0f}", cpu <= CPU_BAR_MS)
+
+
+def tell_together(figures: dict[str, float]) -> None:
+    """A label here is a vote and the next picture in one request: two of the above."""
+    labels, cpu = figures["labels"], figures["cpu_ms"]
+    way = "labels, vote and next picture in one request"
+    report(way, labels, "1/s", f">= {RATE_BAR / 2:.0f}", labels >= RATE_BAR / 2, "the peer: 3.4-4.8")
+    report("server CPU of a label", cpu, "ms", f"<= {2 * CPU_BAR_MS:.0f}", cpu <= 2 * CPU_BAR_MS)
 
 
 def main(images: int, seconds: float) -> None:
     with fresh_site() as data:
         clients = fill(images)
         with web(data, PORT) as server:
-            tell(run(clients, server, separately, seconds), "next and submit apart")
-            tell(run(clients, server, together, seconds), "one request a label")
+            tell_apart(run(clients, server, separately, seconds))
+            tell_together(run(clients, server, together, seconds))
         faults = sum((client.faults for client in clients), Counter[str]())
         twice, labels = doubled(clients), sum(len(client.images) for client in clients)
         report(
