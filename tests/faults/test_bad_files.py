@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import time
 import zipfile
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -14,6 +16,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from scoring import device, import_rows
+from scoring.archive import Archive, ArchiveRefused
 from scoring.ingest import import_run
 from scoring.models import Image, ImportJob, ImportRow
 from tests.conftest import Cast
@@ -130,6 +133,20 @@ def test_a_bad_archive_ends_in_words_and_leaves_nothing_outside(ada: APIClient, 
     assert job.state == "done" or job.error
     assert not ImportRow.objects.filter(state="refused", reason="").exists()
     assert set(Image.objects.values_list("name", flat=True)) <= {"good.jpg", "outside.jpg"}
+
+
+def test_a_damaged_archive_is_refused_by_name_whatever_the_damage() -> None:
+    """Seeded damage, most of it in the directory at the end: nothing but ArchiveRefused may come out."""
+    rng, whole = random.Random(1), bad_zips()["climbing.zip"]
+    for _ in range(600):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 8)):
+            first = 0 if rng.random() < 0.3 else max(0, len(data) - 400)
+            data[rng.randrange(first, len(data))] = rng.choice([0, 255, rng.randrange(256)])
+        with suppress(ArchiveRefused), Archive(io.BytesIO(bytes(data))) as archive:
+            for entry in archive.entries():
+                with suppress(ArchiveRefused):
+                    archive.read(entry.position)
 
 
 def test_a_fault_of_ours_costs_the_row_it_happens_on_and_no_other(
