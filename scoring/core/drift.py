@@ -12,7 +12,6 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from scoring.core.types import NotFiniteError
 
@@ -63,6 +62,8 @@ def drift_of(name: str, then: npt.ArrayLike, now: npt.ArrayLike) -> Drift:
     if min(len(reference), len(current)) == 0:
         return Drift(name, 0.0, 0.0, 1.0, 0.0, 0.0, DriftLevel.UNKNOWN)
     psi = population_stability(reference, current)
+    from scipy import stats  # half a second to load: only the page that asks for it waits
+
     test = stats.ks_2samp(reference, current)
     return Drift(
         name=name,

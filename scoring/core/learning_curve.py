@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 EXPONENTS = np.linspace(0.1, 1.5, 29)
 
@@ -75,6 +74,8 @@ def _fit_at(
 ) -> tuple[float, PowerLaw]:
     """Residual and law of the best non-negative ceiling and scale at one exponent."""
     design = np.column_stack([np.ones_like(counts), -(counts**-exponent)])
+    from scipy.optimize import nnls  # slow to load: only the page that asks for it waits
+
     solution, residual = nnls(design, values)
     return float(residual), PowerLaw(float(solution[0]), float(solution[1]), float(exponent))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from scoring.core.types import NotFiniteError
 
@@ -39,7 +38,13 @@ class Classification:
 def srcc(predicted: npt.ArrayLike, people: npt.ArrayLike) -> float:
     """Spearman rank correlation -1 to 1; 0 where either side is constant."""
     guess, truth = _pair(predicted, people)
-    return plcc(stats.rankdata(guess), stats.rankdata(truth))
+    return plcc(_ranks(guess), _ranks(truth))
+
+
+def _ranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Ranks from 1, ties at their mean. Our own: scipy.stats alone would double the start of the web."""
+    _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    return np.asarray((counts.cumsum() - (counts - 1) / 2)[place], dtype=np.float64)
 
 
 def plcc(predicted: npt.ArrayLike, people: npt.ArrayLike) -> float:
