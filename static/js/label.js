@@ -29,7 +29,11 @@ class Label {
     this.form = root.querySelector("[data-form]");
     this.keys = new Keys({ store: "vitrine-keys", space: words.space });
     this.panel = new Panel(root.querySelector("[data-panel]"), { words, fill });
-    this.stage = new Stage(root.querySelector("[data-stage]"), { words, onSwipe: (way) => this.swiped(way) });
+    this.stage = new Stage(root.querySelector("[data-stage]"), {
+      words,
+      scale: root.querySelector("[data-scale]"),
+      onSwipe: (way) => this.swiped(way),
+    });
     this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({

@@ -3,16 +3,17 @@
 
 const SWIPE_PX = 64;
 const STEP_PX = 80;
+const MARGIN_PX = 10; // grey all around, so that an edge of the picture is seen as one
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Stage {
-  constructor(root, { words, onSwipe }) {
+  constructor(root, { words, scale, onSwipe }) {
     this.root = root;
     this.words = words;
     this.scroll = root.querySelector("[data-scroll]");
     this.figure = root.querySelector("[data-picture]");
     this.said = root.querySelector("[data-stage-words]");
-    this.scale = root.querySelector("[data-scale]");
+    this.scale = scale;
     this.isZoomed = false;
     this.hasBoxes = false;
     this.findings = [];
@@ -82,7 +83,8 @@ export class Stage {
     if (!img) return;
     const [width, height] = [Number(img.getAttribute("width")), Number(img.getAttribute("height"))];
     const native = 1 / (window.devicePixelRatio || 1);
-    const room = Math.min(this.root.clientWidth / width, this.root.clientHeight / height);
+    const [wide, high] = [this.root.clientWidth, this.root.clientHeight].map((side) => side - 2 * MARGIN_PX);
+    const room = Math.min(wide / width, high / height);
     const fitted = Math.min(native, room);
     const shown = this.isZoomed ? (fitted < native ? native : native * 2) : fitted;
     img.style.width = `${width * shown}px`;

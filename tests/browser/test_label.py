@@ -270,6 +270,7 @@ def test_two_tabs_show_different_pictures_and_give_them_back_when_closed(
 def test_a_vote_that_is_not_taken_says_why_and_what_to_do(page_of: Visits, cast: Cast, mugs: Project) -> None:
     page_of.allow(409)
     page = opened(page_of(cast.ann))
+    stocked(page)
     first, second = Assignment.objects.filter(user=cast.ann, state="leased").order_by("pk")[:2]
     Assignment.objects.filter(pk=first.pk).update(user=cast.rui)
     annotation_submit(user=cast.ann, assignment_id=second.pk, key=uuid4(), rating=2)
@@ -401,6 +402,7 @@ def test_a_finger_swipes_right_to_accept_and_left_to_skip(page_of: Visits, cast:
     saved(page)
     assert votes() == [("Mug 1", 4), ("Mug 3", 5)]
     assert Skip.objects.count() == 1
+    expect(page.get_by_role("button", name="Zoom")).to_be_visible()
     for name in ("1 bad", "5 excellent", "Accept 4", "Skip"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None
