@@ -83,6 +83,11 @@ def extract_each(
     ]
 
 
+def network_alone(views: Sequence[Views], weights: Path = BASE_WEIGHTS) -> list[FloatArray]:
+    """Raw vectors of some pictures' views, nothing else: what a bench holds the rest against."""
+    return _encoder(weights)(views)
+
+
 def warm_up(weights: Path = BASE_WEIGHTS) -> None:
     """Load everything now, so that the first picture is as quick as the next."""
     _encoder(weights)
