@@ -5,6 +5,7 @@ import { post, read, write } from "./journal.js";
 
 const ASK_AGAIN_MS = 20_000; // after nothing was left
 const TRY_AGAIN_MS = 3_000; // after no answer came
+const KNOWN_AGAIN_MS = 300;
 const MOST_NAMED = 200;
 const TAB_FORGOTTEN_MS = 3 * 60_000;
 const ASKING_KINDS = new Set(["submit", "skip"]);
@@ -87,7 +88,8 @@ export class Queue {
     this.journal.troubled("");
     const before = this.entries.length;
     this.take(cards);
-    if (this.entries.length > before) this.#askIn(0); // some were known already: ask for the rest
+    // Some, or all, may be known already, from another tab that was a moment quicker: ask for the rest.
+    if (cards.length) this.#askIn(this.entries.length > before ? 0 : KNOWN_AGAIN_MS);
     if (cards.length || !nothing) return;
     this.nothing = nothing;
     this.quietUntil = Date.now() + ASK_AGAIN_MS;
