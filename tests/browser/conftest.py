@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
@@ -29,6 +31,8 @@ SHOTS = ROOT / "shots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_MS = 15_000
 WIDE, NARROW = 1280, 360
+BUSY = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'
+AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 STATUS = re.compile(r"the server responded with a status of (\d+)")
 
 # Playwright's loop makes Django believe that the tests run inside async code; they do not.
@@ -119,7 +123,19 @@ def page_of(chromium: Browser, live_server: Any) -> Iterator[Visits]:
     yield visits
     for context in visits.contexts:
         context.close()
+    until_quiet()
     assert not visits.faults, "\n".join(visits.faults)
+
+
+def until_quiet(seconds: float = 10.0) -> None:
+    """Wait for the answers still under way: a closing page gives its leases back, and a database that is
+    emptied meanwhile deadlocks with it. Two quiet looks, since a request is quiet between its queries."""
+    until, quiet = time.monotonic() + seconds, 0
+    while quiet < 2 and time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(BUSY)
+            quiet = 0 if cursor.fetchone()[0] else quiet + 1
+        time.sleep(0.03)
 
 
 @pytest.fixture
