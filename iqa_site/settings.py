@@ -14,6 +14,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from iqa_site.api_names import ENUM_NAMES
 from iqa_site.env import env_flag, env_int, env_list, env_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -152,7 +153,7 @@ AXES_FAILURE_LIMIT = env_int("VITRINE_LOGIN_FAILURES", 8)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "iqa_site.refusals.locked_out"
-AXES_ENABLE_ADMIN = False
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "iqa_site.client.client_address"
 
 # --- words ----------------------------------------------------------------------------------------
@@ -289,16 +290,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "iqa_site.api_schema.with_refusals",
     ],
-    "ENUM_NAME_OVERRIDES": {
-        "ImportKindEnum": "scoring.models.ImportJob.Kind",
-        "ImportStateEnum": "scoring.models.ImportJob.State",
-        "ImportRowStateEnum": "scoring.models.ImportRow.State",
-        "ImportFromFilesEnum": "scoring.api.ingest.FROM_FILES",
-        "TrainingKindEnum": "scoring.models.TrainingRun.Kind",
-        "TrainingStateEnum": "scoring.models.TrainingRun.State",
-        "ModelKindEnum": "scoring.models.ModelVersion.Kind",
-        "ModelStateEnum": "scoring.models.ModelVersion.State",
-    },
+    "ENUM_NAME_OVERRIDES": ENUM_NAMES,
 }
 
 # --- Vitrine ---------------------------------------------------------------------------------------
