@@ -51,7 +51,7 @@ def main(images: int) -> None:
 
     images_with_features(images)
     rescore_fill(model=base_model_ensure(), limit=images)
-    project = Project.objects.create(name="Catalogue", overlap=2)
+    project = Project.objects.create(name="Catalogue", overlap=2, holdout_votes=2)
     person = User.objects.create_user("ann", password="ann")
     Membership.objects.create(project=project, user=person, role="annotator")
     began = time.monotonic()

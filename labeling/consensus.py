@@ -78,8 +78,9 @@ def consensus_settle(*, item_id: int) -> Consensus | None:
     people = people_known(project_id=item.project_id, user_ids=[vote.rater_id for vote in votes])
     label = _label_write(item, votes, people)
     wanted = _wanted(item, votes, people)
-    if len(votes) < wanted:
-        _slots_open(item, wanted - len(votes))
+    asked = max(wanted, item.project.holdout_votes) if item.is_holdout else wanted
+    if len(votes) < asked:
+        _slots_open(item, asked - len(votes))
     else:
         _slots_close(item)
     _route(item, _verdicts(item, votes, people, label), is_enough=len(votes) >= wanted)
@@ -156,9 +157,10 @@ def _fair(votes: Sequence[Annotation], people: People) -> list[float]:
 
 
 def _wanted(item: Item, votes: Sequence[Annotation], people: People) -> int:
-    wanted = votes_wanted(
-        _fair(votes, people), overlap=item.project.overlap, max_overlap=item.project.max_overlap
-    )
+    """Votes that make the label. Held back to judge the model by, an item goes on collecting beyond them."""
+    overlap = item.project.overlap
+    most = overlap if item.is_holdout else item.project.max_overlap
+    wanted = votes_wanted(_fair(votes, people), overlap=overlap, max_overlap=most)
     # A returned image waits for its author, however many others have voted.
     return max(wanted, len(votes) + 1) if item.returned_to_id is not None else wanted
 
@@ -174,7 +176,13 @@ def _slots_open(item: Item, needed: int) -> None:
         )
     first = 1 + max((slot.slot for slot in slots), default=0)
     Assignment.objects.bulk_create(
-        Assignment(item_id=item.pk, project_id=item.project_id, slot=slot, priority=item.priority)
+        Assignment(
+            item_id=item.pk,
+            project_id=item.project_id,
+            slot=slot,
+            priority=item.priority,
+            is_blind=item.is_holdout,
+        )
         for slot in range(first, first + needed - len(closed))
     )
 
@@ -187,6 +195,8 @@ def _slots_close(item: Item) -> None:
 def _verdicts(
     item: Item, votes: Sequence[Annotation], people: People, label: Consensus | None
 ) -> list[Verdict]:
+    """Reasons to look again. A yardstick is neither chosen nor mended by the model's rules: of an item held
+    back only a person's flag counts."""
     if label is None:
         return []
     score: Score | None = displayed_scores().filter(image_id=item.image_id).first()
@@ -203,7 +213,7 @@ def _verdicts(
         flag_count=len(flagged),
         notes=[vote.note for vote in flagged],
     )
-    return verdicts_of(facts)
+    return [each for each in verdicts_of(facts) if each.reason == ANNOTATOR or not item.is_holdout]
 
 
 def _route(item: Item, verdicts: Sequence[Verdict], *, is_enough: bool) -> None:

@@ -6,22 +6,21 @@ images join in well under a second; ON CONFLICT makes it safe beside itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from labeling.core.priority import by_uncertainty
+from labeling.holdout import Newcomer, holdout_draw
 from labeling.models import Project
-from scoring.core.splits import HOLDOUT, split_of
 
 SPLIT_SEED = 0  # the same for every freeze, so that an image never changes sides
 FILL_CHUNK = 20_000
 
 NEWCOMERS = """
-SELECT i.id, p.seller, p.external_id, s.overall_score, s.overall_std
+SELECT i.id, p.id, p.seller, s.overall_std
 FROM scoring_score s
 JOIN scoring_image i ON i.id = s.image_id
 JOIN scoring_product p ON p.id = i.product_id
@@ -48,21 +47,11 @@ ON CONFLICT DO NOTHING
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A scored image that is not yet in the project."""
-
-    image_id: int
-    group: str
-    overall_score: float
-    overall_std: float
-
-
 def queue_fill(*, project: Project, image_ids: Sequence[int] | None = None) -> int:
-    """Every scored, visible image joins the project with ``overlap`` free slots; returns items added.
+    """Every scored, visible image joins the project with its free slots; returns items added.
 
-    ``image_ids`` limits it to those. Images of a holdout product are marked: they are labelled in
-    random order, so that what the model is judged on is not what active learning liked.
+    ``image_ids`` limits it to those. Before anything is asked of them some are drawn to judge the model by
+    (holdout.py): labelled at random and by more people, so that the yardstick is not what the model liked.
     """
     added = 0
     while newcomers := _newcomers(project, image_ids):
@@ -84,14 +73,14 @@ def _newcomers(project: Project, image_ids: Sequence[int] | None) -> list[Newcom
             },
         )
         return [
-            Newcomer(image_id, f"{seller}/{external}", score, std)
-            for image_id, seller, external, score, std in cursor.fetchall()
+            Newcomer(image_id, product_id, seller, std)
+            for image_id, product_id, seller, std in cursor.fetchall()
         ]
 
 
 @transaction.atomic
 def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
-    scores = {n.image_id: n.overall_score for n in newcomers}
+    held = holdout_draw(project=project, newcomers=newcomers)
     with connection.cursor() as cursor:
         cursor.execute(
             INSERT_ITEMS,
@@ -99,25 +88,23 @@ def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
                 "project": project.pk,
                 "images": [n.image_id for n in newcomers],
                 "priorities": by_uncertainty([n.overall_std for n in newcomers]).tolist(),
-                "holdouts": [split_of(n.group, seed=SPLIT_SEED) == HOLDOUT for n in newcomers],
+                "holdouts": held,
             },
         )
         items = cursor.fetchall()
-        _insert_slots(cursor, project, items, scores)
+        is_held = {n.image_id: side for n, side in zip(newcomers, held, strict=True)}
+        _insert_slots(cursor, project, [(item, priority, is_held[image]) for item, image, priority in items])
     return len(items)
 
 
-def _insert_slots(
-    cursor: CursorWrapper,
-    project: Project,
-    items: Sequence[tuple[int, int, float]],
-    scores: Mapping[int, float],
-) -> None:
+def _insert_slots(cursor: CursorWrapper, project: Project, items: Sequence[tuple[int, float, bool]]) -> None:
+    """Free slots of new items. Nobody is told the model's score of a picture the model is judged by."""
     rng = np.random.default_rng()  # who sees which prediction hidden must not be foreseeable
+    votes = {True: max(project.overlap, project.holdout_votes), False: project.overlap}
     rows = [
-        (item, slot, priority) for item, _image, priority in items for slot in range(1, project.overlap + 1)
+        (item, slot, priority, held) for item, priority, held in items for slot in range(1, votes[held] + 1)
     ]
-    blind = rng.random(len(rows)) < project.blind_rate
+    blind = (rng.random(len(rows)) < project.blind_rate) | np.array([row[3] for row in rows], dtype=bool)
     cursor.execute(
         INSERT_SLOTS,
         {

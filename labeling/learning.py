@@ -28,7 +28,7 @@ from scoring.core.types import FloatArray
 from scoring.errors import BadInputError
 from scoring.models import StoredFeatures
 from scoring.registry import head_of, serving
-from scoring.trial import root_of
+from scoring.trial import FEWEST_HOLDOUT, root_of
 from scoring.wake import wake
 
 TASK = "maintenance.learning_measure"
@@ -57,12 +57,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Finished labels with features (N), oldest first; ``groups`` keep a product on one side."""
+    """Finished labels with features (N), oldest first; ``groups`` keep a product on one side, ``held`` were
+    drawn to judge the model by."""
 
     vectors: FloatArray
     targets: Array
     weights: Array
     groups: npt.NDArray[np.str_]
+    held: npt.NDArray[np.bool_]
 
 
 def learning_ask(*, project: Project, by: User) -> None:
@@ -104,13 +106,12 @@ def learning_measure(*, project: Project) -> Measured | None:
 
 def _measured(pool: Pool, prior: Head, started: float) -> Measured:
     rng = np.random.default_rng(SEED)
-    splits = [_held_back(pool.groups, rng) for _ in range(REPEATS)]
-    counts = label_counts(min(int((~held).sum()) for held in splits))
+    splits = [judged_and_taught(pool, rng) for _ in range(REPEATS)]
+    counts = label_counts(min(len(taught) for _judged, taught in splits))
     came, drawn = [], []
-    for held in splits:
-        rows = np.flatnonzero(~held)
-        came.append(_run(pool, held, rows, counts, prior))
-        drawn.append(_run(pool, held, rng.permutation(rows), counts, prior))
+    for judged, taught in splits:
+        came.append(_run(pool, judged, taught, counts, prior))
+        drawn.append(_run(pool, judged, rng.permutation(taught), counts, prior))
     return Measured(
         counts=counts,
         came=came,
@@ -131,16 +132,21 @@ def label_counts(most: int) -> list[int]:
     return [*counts, most]
 
 
-def _held_back(groups: npt.NDArray[np.str_], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which rows are held back: about a third, products whole."""
-    names = np.unique(groups)
-    held = rng.permutation(names)[: max(1, round(HELD_BACK * len(names)))]
-    return np.isin(groups, held)
+def judged_and_taught(pool: Pool, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """Rows a run is tried on, and rows it learns from.
+
+    Tried on the holdout alone, each run on another resample of it; while that is small, on about a third of
+    what there is, products whole.
+    """
+    holdout = np.flatnonzero(pool.held)
+    if len(holdout) >= FEWEST_HOLDOUT:
+        return rng.choice(holdout, len(holdout)), np.flatnonzero(~pool.held)
+    names = np.unique(pool.groups)
+    held = np.isin(pool.groups, rng.permutation(names)[: max(1, round(HELD_BACK * len(names)))])
+    return np.flatnonzero(held), np.flatnonzero(~held)
 
 
-def _run(
-    pool: Pool, held: npt.NDArray[np.bool_], order: Indices, counts: Sequence[int], prior: Head
-) -> list[float]:
+def _run(pool: Pool, held: Indices, order: Indices, counts: Sequence[int], prior: Head) -> list[float]:
     """SRCC on the rows held back after the first 10, 20, … rows of ``order``."""
     found = []
     for count in counts:
@@ -176,6 +182,7 @@ def _pool(project: Project, *, feature_version: str) -> Pool:
         targets=np.array([label.mos_score for label in labels]),
         weights=np.array([1 / std**2 for std in stds]),
         groups=np.array([str(label.item.image.product_id) for label in labels]),
+        held=np.array([label.item.is_holdout for label in labels], dtype=bool),
     )
 
 

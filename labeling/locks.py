@@ -64,6 +64,11 @@ def items_lock(item_ids: Iterable[int]) -> list[Item]:
     )
 
 
+def project_lock(project: Project) -> None:
+    """The row of a project: pictures join it one batch at a time."""
+    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=project.pk)
+
+
 def members_lock(project: Project) -> list[Membership]:
     """Every membership of a project, locked in order of pk: who may do what is changed one at a time."""
     return list(Membership.objects.select_for_update().filter(project=project).order_by("pk"))

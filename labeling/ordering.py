@@ -28,10 +28,11 @@ from labeling.core.priority import (
     set_apart_rows,
 )
 from labeling.fill import SPLIT_SEED, queue_fill
+from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
 from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features, sketch
 from scoring.core.head import Head
-from scoring.core.splits import TRAIN, split_of
+from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import FloatArray
 from scoring.models import ModelVersion, StoredFeatures
 from scoring.models.score import EMBEDDING_SIZE
@@ -54,12 +55,13 @@ LOCK_SECONDS = 300
 
 OPEN_ITEMS = """
 SELECT t.id, t.image_id, t.priority, t.is_holdout, p.seller, p.external_id, p.category, s.overall_std,
-       EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.item_id = t.id AND a.state = 'submitted')
+       (SELECT count(*) FROM labeling_assignment a WHERE a.item_id = t.id AND a.state = 'submitted')
 FROM labeling_item t
 JOIN scoring_image i ON i.id = t.image_id
 JOIN scoring_product p ON p.id = i.product_id
 JOIN scoring_score s ON s.image_id = t.image_id AND s.model_id = %(model)s
-WHERE t.project_id = %(project)s AND t.state = 'open'
+WHERE t.project_id = %(project)s AND (t.state = 'open' OR (t.is_holdout AND t.state = 'settled' AND EXISTS (
+  SELECT 1 FROM labeling_assignment a WHERE a.item_id = t.id AND a.state IN ('free', 'leased'))))
 ORDER BY t.id
 """
 
@@ -82,7 +84,7 @@ UPDATE labeling_item AS t SET priority = i.priority FROM items i WHERE t.id = i.
 
 @dataclass(frozen=True, slots=True)
 class OpenItems:
-    """Open, scored items of a project in order of id (N)."""
+    """Open, scored items of a project in order of id (N), and those held back that still collect votes."""
 
     ids: list[int]
     image_ids: npt.NDArray[np.int64]
@@ -105,6 +107,7 @@ def queues_renew() -> dict[str, int]:
     filled = moved = 0
     for project in Project.objects.filter(is_archived=False).order_by("pk"):
         filled += queue_fill(project=project) if project.takes_new_images else 0
+        holdout_slots_open(project=project)
         if reorder_due(project=project):
             moved += queue_reorder(project=project)
     return {"filled": filled, "moved": moved}
@@ -165,6 +168,8 @@ def _open_items(project: Project, model: ModelVersion) -> OpenItems:
         cursor.execute(OPEN_ITEMS, {"project": project.pk, "model": model.pk})
         rows = cursor.fetchall()
     ids = [row[0] for row in rows]
+    is_held = np.array([row[3] for row in rows], dtype=bool)
+    votes = np.array([row[8] for row in rows], dtype=np.int64)
     return OpenItems(
         ids=ids,
         image_ids=np.array([row[1] for row in rows], dtype=np.int64),
@@ -173,18 +178,17 @@ def _open_items(project: Project, model: ModelVersion) -> OpenItems:
         waiting=Waiting(
             stds=np.array([row[7] for row in rows], dtype=np.float64),
             draws=draws_of(ids),
-            is_begun=np.array([row[8] for row in rows], dtype=bool),
-            at_random=np.array(
-                [row[3] or split_of(f"{row[4]}/{row[5]}", seed=SPLIT_SEED) != TRAIN for row in rows],
-                dtype=bool,
-            ),
+            is_begun=(votes > 0) & ~is_held,  # held back, it keeps its pace
+            at_random=is_held | np.array([_calibrates(row[4], row[5]) for row in rows], dtype=bool),
+            is_held=is_held,
+            votes=votes,
         ),
     )
 
 
-def _is_set_apart(seller: str, external_id: str) -> bool:
-    """Whether a product's pictures judge or calibrate the model instead of teaching it."""
-    return split_of(f"{seller}/{external_id}", seed=SPLIT_SEED) != TRAIN
+def _calibrates(seller: str, external_id: str) -> bool:
+    """Whether a product's pictures calibrate the model instead of teaching it."""
+    return teaching_split(f"{seller}/{external_id}", seed=SPLIT_SEED) != TRAIN
 
 
 def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArray[np.int64]:
@@ -213,8 +217,8 @@ def _strategy(project: Project, *, labels: int) -> Strategy:
 
 
 def _taught_images(project: Project) -> list[int]:
-    """Images that have votes or are in somebody's hands, the newest first."""
-    taken = Item.objects.filter(project=project).filter(
+    """Images that have votes or are in somebody's hands, the newest first; none the model is judged on."""
+    taken = Item.objects.filter(project=project, is_holdout=False).filter(
         ~Q(state=Item.State.OPEN) | Q(assignments__state__in=["leased", "submitted"])
     )
     return list(taken.order_by("-pk").distinct().values_list("image_id", flat=True)[:MOST_TAUGHT])

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from scoring.access import require_reached
 from scoring.core import exports
 from scoring.core.exports import ExportRow
-from scoring.core.splits import split_of
+from scoring.core.splits import HOLDOUT, split_of, teaching_split
 from scoring.errors import BadInputError, ConflictError
 from scoring.events import event_note
 from scoring.models import DatasetRow, DatasetVersion
@@ -42,7 +42,7 @@ class FrozenRow:
     histogram: tuple[int, ...] = ()
     dimensions: Mapping[str, float] = field(default_factory=dict)
     defects: Mapping[str, float] = field(default_factory=dict)
-    is_holdout: bool = False
+    is_holdout: bool | None = None  # None: nobody has drawn, the group's hash decides
 
 
 def digest_of(rows: Sequence[FrozenRow], *, split_seed: int) -> str:
@@ -103,13 +103,12 @@ def _store(
 
 
 def _row(dataset: DatasetVersion, row: FrozenRow) -> DatasetRow:
-    split = "holdout" if row.is_holdout else split_of(row.group, seed=dataset.split_seed)
     return DatasetRow(
         dataset=dataset,
         image_id=row.image_id,
         group=row.group,
         category=row.category,
-        split=split,
+        split=_split(row, seed=dataset.split_seed),
         target_score=row.target_score,
         target_std=row.target_std,
         weight=row.weight,
@@ -118,6 +117,12 @@ def _row(dataset: DatasetVersion, row: FrozenRow) -> DatasetRow:
         dimensions=dict(row.dimensions),
         defects=dict(row.defects),
     )
+
+
+def _split(row: FrozenRow, *, seed: int) -> str:
+    if row.is_holdout is None:
+        return split_of(row.group, seed=seed)
+    return HOLDOUT if row.is_holdout else teaching_split(row.group, seed=seed)
 
 
 def dataset_export(*, dataset: DatasetVersion, fmt: str, out: IO[str]) -> int:

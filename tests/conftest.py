@@ -45,7 +45,14 @@ def _quick_house(settings: LazySettings, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def project(db: None) -> Project:
     return Project.objects.create(
-        name="Catalogue", overlap=2, max_overlap=4, blind_rate=0, planted_rate=0, gold_rate=0, repeat_rate=0
+        name="Catalogue",
+        overlap=2,
+        max_overlap=4,
+        blind_rate=0,
+        planted_rate=0,
+        gold_rate=0,
+        repeat_rate=0,
+        holdout_share=0,
     )
 
 

@@ -25,12 +25,15 @@ DIGITS = 2  # of the rest: a priority that hardly moved is not written again
 class Waiting:
     """N open items. ``stds`` of the model's prediction in score points; ``draws`` 0-1, each item's own and
     always the same; ``is_begun``: somebody voted already; ``at_random``: pictures the model is judged and
-    calibrated on, which must not come in an order the model likes."""
+    calibrated on, which must not come in an order the model likes; ``is_held``: those it is judged on, which
+    go on collecting after others would be done, ``votes`` so far."""
 
     stds: Array
     draws: Array
     is_begun: Mask
     at_random: Mask
+    is_held: Mask
+    votes: Indices
 
     def __len__(self) -> int:
         return len(self.stds)
@@ -72,16 +75,27 @@ def priorities(waiting: Waiting, *, chosen: Indices, drawn: Indices, random_shar
 
 def set_apart_rows(waiting: Waiting) -> Indices:
     """Rows the model is judged and calibrated on, not begun, by their draws."""
-    order = np.argsort(waiting.draws, kind="stable")
-    return np.asarray(order[(waiting.at_random & ~waiting.is_begun)[order]], dtype=np.int64)
+    return _by_turns(waiting, waiting.at_random & ~waiting.is_begun)
 
 
 def random_rows(waiting: Waiting, *, chosen: Indices) -> Indices:
     """Rows that are neither begun nor chosen by their draws, those set apart before any other."""
     left = ~waiting.is_begun
     left[chosen] = False
-    order = np.lexsort((waiting.draws, ~waiting.at_random))
-    return np.asarray(order[left[order]], dtype=np.int64)
+    return _by_turns(waiting, left)
+
+
+def _by_turns(waiting: Waiting, rows: Mask) -> Indices:
+    """Rows held back and other ones by turns: the set pace at which the yardstick is made.
+
+    Held back, the one with the fewest votes is next, so that all of them can soon be used; of the others
+    those set apart come first.
+    """
+    held = np.lexsort((waiting.draws, waiting.votes))
+    others = np.lexsort((waiting.draws, ~waiting.at_random))
+    held, others = held[(rows & waiting.is_held)[held]], others[(rows & ~waiting.is_held)[others]]
+    order = np.argsort(np.concatenate([2 * np.arange(len(held)), 2 * np.arange(len(others)) + 1]))
+    return np.asarray(np.concatenate([held, others])[order], dtype=np.int64)
 
 
 def interleave(chosen: Indices, drawn: Indices, *, share: float) -> Indices:

@@ -3,7 +3,7 @@
 from labeling.models.annotation import Annotation
 from labeling.models.assignment import Assignment, Item, Skip
 from labeling.models.consensus import Consensus, Panel, RaterProfile
-from labeling.models.project import Membership, Project
+from labeling.models.project import Membership, Project, SellerSide
 from labeling.models.review import Flag, Review
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Project",
     "RaterProfile",
     "Review",
+    "SellerSide",
     "Skip",
 ]

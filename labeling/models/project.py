@@ -28,6 +28,13 @@ class Project(models.Model):
     gold_rate = models.FloatField(_("gold questions"), default=0.05)
     warmup_count = models.PositiveSmallIntegerField(_("warm-up pictures"), default=0)
     session_minutes = models.PositiveSmallIntegerField(_("session length in minutes"), default=25)
+    holdout_share = models.FloatField(
+        _("share of pictures held back to judge the model by"), default=0.2, db_default=0.2
+    )
+    holdout_size = models.PositiveIntegerField(_("most pictures held back"), default=300, db_default=300)
+    holdout_votes = models.PositiveSmallIntegerField(
+        _("votes per picture held back"), default=15, db_default=15
+    )
     retrain_every_labels = models.PositiveIntegerField(_("retrain after this many new labels"), default=0)
     retrain_every_hours = models.PositiveIntegerField(_("retrain every so many hours"), default=0)
     takes_new_images = models.BooleanField(_("new images join this project"), default=True)
@@ -41,11 +48,42 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=models.Q(overlap__gte=1) & models.Q(max_overlap__gte=models.F("overlap")),
                 name="a_project_asks_for_at_least_one_vote",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(holdout_share__gte=0) & models.Q(holdout_share__lte=0.5),
+                name="at_most_half_of_a_project_is_held_back",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class SellerSide(models.Model):
+    """On which side of the line a seller's products stand in a project, drawn once and for good.
+
+    ``by_product``: so large, or one of so few, that its products are drawn one by one.
+    """
+
+    class Side(models.TextChoices):
+        HOLDOUT = "holdout", _("Judges the model")
+        TEACHING = "teaching", _("Teaches the model")
+        BY_PRODUCT = "by_product", _("Product by product")
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    seller = models.CharField(max_length=200)
+    side = models.CharField(max_length=16, choices=Side)
+    drawn_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("side of a seller")
+        verbose_name_plural = _("sides of sellers")
+        constraints = [
+            models.UniqueConstraint(fields=["project", "seller"], name="a_seller_is_drawn_once_per_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seller}: {self.side}"
 
 
 class Membership(models.Model):

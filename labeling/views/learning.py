@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.core.priority import BATCH_FLOOR, BEGUN
 from labeling.current import current_project
+from labeling.holdout import yardstick_of
 from labeling.learning import (
     FEWEST,
     Cost,
@@ -82,6 +83,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "forecast": forecast,
         "advice": _advice(forecast, cost, money),
         "model": serving().champion,
+        "yardstick": yardstick_of(project=project),
     }
     if asks_for(request, "curve"):
         return render(request, "labeling/learning.html#curve", context)

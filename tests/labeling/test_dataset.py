@@ -6,7 +6,7 @@ import pytest
 
 from labeling.dataset import dataset_freeze, frozen_rows, labels_ready
 from labeling.models import Consensus, Item
-from scoring.core.splits import split_of
+from scoring.core.splits import teaching_split
 from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThereError
 from scoring.models import DatasetRow, DatasetVersion, Event, Image
 from tests.conftest import Cast
@@ -53,11 +53,13 @@ def test_no_label_is_surer_than_two_points(cast: Cast) -> None:
 
 
 def test_the_split_of_the_queue_is_the_split_of_the_dataset(cast: Cast) -> None:
-    for _ in range(30):
-        label_make(cast.project)
+    held = {label_make(cast.project).item_id for _ in range(30)}
+    held = set(sorted(held)[::4])
+    Item.objects.filter(pk__in=held).update(is_holdout=True)
     dataset = dataset_freeze(project=cast.project, by=None)
+    sides = dict(Item.objects.values_list("image_id", "is_holdout"))
     for row in DatasetRow.objects.filter(dataset=dataset):
-        assert row.split == split_of(row.group, seed=0)
+        assert row.split == ("holdout" if sides[row.image_id] else teaching_split(row.group, seed=0))
 
 
 def test_rows_come_in_one_query(cast: Cast, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from labeling.learning import (
+    Pool,
     cost_of,
+    judged_and_taught,
     label_counts,
     learning_ask,
     learning_busy,
@@ -67,6 +72,24 @@ def test_a_curve_is_measured_on_the_labels_at_hand_and_kept(cast: Cast) -> None:
     assert all(len(run) == len(measured.counts) for run in (*measured.came, *measured.random))
     assert all(-1 <= value <= 1 for run in measured.came for value in run)
     assert [run[-1] for run in measured.came] == pytest.approx([run[-1] for run in measured.random], abs=1e-3)
+
+
+def test_with_a_yardstick_runs_learn_from_all_else_and_are_tried_on_it_alone() -> None:
+    held = np.arange(100) % 3 == 0
+    pool = Pool(
+        vectors=np.zeros((100, 2), dtype=np.float32),
+        targets=np.zeros(100),
+        weights=np.ones(100),
+        groups=np.array([str(n) for n in range(100)]),
+        held=held,
+    )
+    judged, taught = judged_and_taught(pool, np.random.default_rng(0))
+    assert set(judged) <= set(np.flatnonzero(held))
+    assert taught.tolist() == np.flatnonzero(~held).tolist()
+    few = replace(pool, held=np.arange(100) < 5)
+    judged, taught = judged_and_taught(few, np.random.default_rng(0))
+    assert len(judged) == 30
+    assert not set(judged) & set(taught)
 
 
 def test_too_few_labels_or_no_features_measure_nothing(cast: Cast) -> None:

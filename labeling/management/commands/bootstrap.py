@@ -46,11 +46,11 @@ def accounts_ensure() -> dict[str, str]:
     """The first project and its people where there are none yet; passwords of those made just now.
 
     One vote makes a label here and a flag asks for more, so that one person alone can walk the whole
-    loop; a team raises ``votes per image`` in the project's settings.
+    loop; a team raises ``votes per image`` and ``votes per picture held back`` in the project's settings.
     """
     if Project.objects.exists():
         return {}
-    project = Project.objects.create(name=PROJECT, overlap=1, max_overlap=3)
+    project = Project.objects.create(name=PROJECT, overlap=1, max_overlap=3, holdout_votes=1)
     created: dict[str, str] = {}
     for username, role in ACCOUNTS:
         person = User.objects.filter(username=username).first()

@@ -19,13 +19,21 @@ from labeling.core.priority import (
 )
 
 
-def waiting_of(count: int, *, begun: tuple[int, ...] = (), at_random: tuple[int, ...] = ()) -> Waiting:
+def waiting_of(
+    count: int,
+    *,
+    begun: tuple[int, ...] = (),
+    at_random: tuple[int, ...] = (),
+    held: tuple[int, ...] = (),
+) -> Waiting:
     rows = np.arange(count)
     return Waiting(
         stds=np.linspace(5, 30, count),
         draws=draws_of(range(1, count + 1)),
         is_begun=np.isin(rows, begun),
         at_random=np.isin(rows, at_random),
+        is_held=np.isin(rows, held),
+        votes=np.zeros(count, dtype=np.int64),
     )
 
 
