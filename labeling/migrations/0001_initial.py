@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('scoring', '0002_append_only_events'),
+        ("scoring", "0002_append_only_events"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0002_append_only_votes'),
-        ('scoring', '0002_append_only_events'),
+        ("labeling", "0002_append_only_votes"),
+        ("scoring", "0002_append_only_events"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

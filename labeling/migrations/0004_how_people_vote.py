@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0003_panels_and_due_items'),
+        ("labeling", "0003_panels_and_due_items"),
     ]
 
     operations = [

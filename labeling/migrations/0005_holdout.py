@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0004_how_people_vote'),
+        ("labeling", "0004_how_people_vote"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scoring', '0002_append_only_events'),
+        ("scoring", "0002_append_only_events"),
     ]
 
     operations = [
