@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from labeling.models import (
     Annotation,
     Assignment,
+    Comparison,
     Consensus,
     Flag,
     Item,
@@ -54,6 +55,14 @@ class AssignmentAdmin(LookOnlyAdmin):
     list_filter = ("state", "is_blind", "project")
     list_select_related = ("item", "user")
     search_fields = ("=item__id", "user__username")
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(LookOnlyAdmin):
+    list_display = ("id", "project", "left", "right", "answer", "rater", "is_withdrawn", "created_at")
+    list_filter = ("answer", "is_withdrawn", "project")
+    list_select_related = ("project", "rater", "left", "right")
+    search_fields = ("=left__id", "=right__id", "rater__username")
 
 
 @admin.register(Skip)

@@ -8,7 +8,7 @@ decision stands: items decided on are left alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
@@ -18,6 +18,7 @@ from labeling.core.consensus import Label, interval_of, label_of
 from labeling.core.flags import ANNOTATOR, DISAGREEMENT, Facts, Verdict, verdicts_of, votes_wanted
 from labeling.core.raters import Eye, probability_of
 from labeling.flags import flags_write
+from labeling.fusion import Row, comparisons_of, label_fuse, opponents_of
 from labeling.locks import item_lock
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Skip
 from labeling.panel import People, consensus_solve, consensus_solve_due, counted_annotations, people_known
@@ -40,7 +41,7 @@ Slot = Assignment.State
 State = Item.State
 FIX_STD_ERROR = 0.3  # a reviewer has looked twice, but is one person
 LABEL_FIELDS = ("mos", "mos_score", "std_error", "ci_low", "ci_high")
-VOTE_FIELDS = ("vote_count", "histogram", "dimensions", "defects")
+VOTE_FIELDS = ("vote_count", "comparison_count", "histogram", "dimensions", "defects")
 
 
 def labels_of(*, item_ids: Iterable[int]) -> dict[int, Consensus]:
@@ -75,8 +76,11 @@ def consensus_settle(*, item_id: int) -> Consensus | None:
         Item.objects.filter(pk=item.pk, is_due=True).update(is_due=False)
         return Consensus.objects.filter(item=item).first()
     votes = list(counted_annotations().filter(item_id=item.pk).order_by("id"))
-    people = people_known(project_id=item.project_id, user_ids=[vote.rater_id for vote in votes])
-    label = _label_write(item, votes, people)
+    rows = comparisons_of(item.pk) if votes else []
+    theirs = _votes_on(opponents_of(rows, item.pk))
+    voters = [vote.rater_id for each in (votes, *theirs.values()) for vote in each]
+    people = people_known(project_id=item.project_id, user_ids=[*voters, *(row[3] for row in rows)])
+    label = _label_write(item, votes, people, rows, theirs)
     wanted = _wanted(item, votes, people)
     asked = max(wanted, item.project.holdout_votes) if item.is_holdout else wanted
     if len(votes) < asked:
@@ -97,19 +101,54 @@ def label_fix(*, item_id: int, rating: int) -> Consensus:
     return row
 
 
-def _label_write(item: Item, votes: Sequence[Annotation], people: People) -> Consensus | None:
+def _votes_on(item_ids: Iterable[int]) -> dict[int, list[Annotation]]:
+    """Votes that count on other items, by item."""
+    ids, found = set(item_ids), dict[int, list[Annotation]]()
+    for vote in counted_annotations().filter(item_id__in=ids) if ids else ():
+        found.setdefault(vote.item_id, []).append(vote)
+    return found
+
+
+def _rated(votes: Sequence[Annotation], people: People) -> Label:
+    """The label the votes alone make."""
+    pairs = [(float(vote.rating or 0), people.rater(vote.rater_id)) for vote in votes]
+    return label_of(pairs, prior=people.prior)
+
+
+def _label(
+    item: Item,
+    votes: Sequence[Annotation],
+    people: People,
+    rows: Sequence[Row],
+    theirs: Mapping[int, Sequence[Annotation]],
+) -> Label:
+    """The label of votes and comparisons together."""
+    label = _rated(votes, people)
+    if not rows:
+        return label
+    known = {item.pk: label} | {other: _rated(each, people) for other, each in theirs.items()}
+    return label_fuse(item.pk, known, rows, prior=people.prior, scale=people.scale, gains=people.pair_gains)
+
+
+def _label_write(
+    item: Item,
+    votes: Sequence[Annotation],
+    people: People,
+    rows: Sequence[Row],
+    theirs: Mapping[int, Sequence[Annotation]],
+) -> Consensus | None:
     if not votes:
         Consensus.objects.filter(item=item).delete()
         return None
     ratings = [vote.rating or 0 for vote in votes]
-    pairs = [(float(vote.rating or 0), people.rater(vote.rater_id)) for vote in votes]
     row = Consensus(
         item=item,
         vote_count=len(votes),
+        comparison_count=len(rows),
         histogram=[ratings.count(grade) for grade in range(ACR_LOW, ACR_HIGH + 1)],
         dimensions=_dimensions(votes),
         defects=_defects(votes, people),
-        **_columns(label_of(pairs, prior=people.prior)),
+        **_columns(_label(item, votes, people, rows, theirs)),
     )
     Consensus.objects.bulk_create(
         [row],

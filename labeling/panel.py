@@ -20,9 +20,11 @@ from django.utils import timezone
 from labeling.annotate import live_annotations
 from labeling.core.agreement import alpha
 from labeling.core.consensus import Prior, Rater, Solution, interval_of, solve, unknown_rater
+from labeling.core.pairwise import Scale
 from labeling.core.raters import Eye, dawid_skene
+from labeling.fusion import Fused, project_fuse
 from labeling.locks import panel_lock
-from labeling.models import Annotation, Panel, Project, RaterProfile
+from labeling.models import Annotation, Comparison, Panel, Project, RaterProfile
 from scoring.core.types import score_from_vote
 
 MOST_VOTES = 200_000  # the newest; older ones have long been in everybody's profile
@@ -31,17 +33,18 @@ AGAIN_SHARE, AGAIN_VOTES = 0.1, 20
 AGAIN_AFTER = timedelta(hours=1)
 
 # A label is brought up to date only where it still stands on the votes that were solved: same number, written
-# before the solve began, nothing waiting to be settled, no reviewer's decision.
+# before the solve began, nothing waiting to be settled, no reviewer's decision. ``kept``: compared too long
+# ago to be in the fit.
 RELABEL = """
 UPDATE labeling_consensus AS c
 SET mos = n.mos, mos_score = n.score, std_error = n.error, ci_low = n.low, ci_high = n.high,
     settled_at = now()
 FROM unnest(%(items)s::bigint[], %(counts)s::int[], %(mos)s::float8[], %(scores)s::float8[],
-            %(errors)s::float8[], %(lows)s::float8[], %(highs)s::float8[])
-  AS n (item_id, votes, mos, score, error, low, high)
+            %(errors)s::float8[], %(lows)s::float8[], %(highs)s::float8[], %(kept)s::bool[])
+  AS n (item_id, votes, mos, score, error, low, high, kept)
 JOIN labeling_item t ON t.id = n.item_id
 WHERE c.item_id = n.item_id AND c.vote_count = n.votes AND c.settled_at < %(began)s
-  AND NOT t.is_due AND t.state IN ('open', 'settled', 'flagged')
+  AND NOT n.kept AND NOT t.is_due AND t.state IN ('open', 'settled', 'flagged')
   AND (abs(c.mos - n.mos) > 0.01 OR abs(c.std_error - n.error) > 0.01)
 """
 
@@ -54,6 +57,8 @@ class People:
     raters: Mapping[int, Rater] = field(default_factory=dict)
     eyes: Mapping[int, Eye] = field(default_factory=dict)
     defect_rate: float = 0.5
+    scale: Scale = field(default_factory=Scale)
+    pair_gains: Mapping[int, float] = field(default_factory=dict)
 
     def rater(self, user_id: int) -> Rater:
         return self.raters.get(user_id) or unknown_rater(self.prior)
@@ -97,6 +102,8 @@ def people_known(*, project_id: int, user_ids: Iterable[int]) -> People:
         },
         eyes={row.user_id: Eye(row.hit_rate, row.false_alarm_rate) for row in rows},
         defect_rate=panel.defect_rate,
+        scale=Scale(panel.pair_step, panel.pair_tie),
+        pair_gains={row.user_id: row.pair_gain for row in rows},
     )
 
 
@@ -109,11 +116,13 @@ def consensus_solve_due() -> int:
 def _is_due(project: Project) -> bool:
     panel: Panel | None = getattr(project, "panel", None)
     known = panel.vote_count if panel else 0
-    new = Annotation.objects.filter(item__project=project, pk__gt=panel.last_vote_id if panel else 0)
+    votes = Annotation.objects.filter(item__project=project, pk__gt=panel.last_vote_id if panel else 0)
+    compared = Comparison.objects.filter(project=project, pk__gt=panel.last_comparison_id if panel else 0)
     enough = max(AGAIN_VOTES, int(AGAIN_SHARE * known))
     if panel and timezone.now() - panel.solved_at > AGAIN_AFTER:
         enough = 1
-    return len(new.values_list("pk", flat=True)[:enough]) >= enough
+    new = (each.values_list("pk", flat=True)[:enough] for each in (votes, compared))
+    return sum(len(each) for each in new) >= enough
 
 
 @transaction.atomic
@@ -130,6 +139,7 @@ def consensus_solve(*, project: Project) -> int:
     if votes is None:
         return 0
     panel.vote_count, panel.last_vote_id = len(votes.ratings), votes.last_id
+    panel.last_comparison_id = _last_comparison(project)
     agreement = alpha(votes.items, votes.ratings)
     panel.agreement = None if np.isnan(agreement) else agreement
     if votes.repeated < FEWEST_REPEATED or len(votes.rater_ids) < 2:
@@ -137,9 +147,15 @@ def consensus_solve(*, project: Project) -> int:
         return 0
     solution = solve(votes.items, votes.raters, votes.ratings)
     eyes, panel.defect_rate = _eyes(project)
-    _panel_write(panel, solution.prior)
-    _profiles_write(project, votes, solution, eyes)
-    return _relabel(votes, solution, began)
+    fused = project_fuse(project, votes.item_ids, votes.rater_ids, solution)
+    _panel_write(panel, solution.prior, fused)
+    _profiles_write(project, votes, solution, eyes, fused)
+    return _relabel(votes, solution, fused, began)
+
+
+def _last_comparison(project: Project) -> int:
+    newest = Comparison.objects.filter(project=project).order_by("-id").values_list("pk", flat=True)
+    return next(iter(newest[:1]), 0)
 
 
 def _votes(project: Project) -> _Votes | None:
@@ -177,35 +193,46 @@ def _eyes(project: Project) -> tuple[dict[int, Eye], float]:
     return eyes, float(skills.prevalence[1])
 
 
-def _panel_write(panel: Panel, prior: Prior) -> None:
+def _panel_write(panel: Panel, prior: Prior, fused: Fused | None) -> None:
+    if fused is not None:
+        panel.pair_step, panel.pair_tie = fused.scale.step, fused.scale.tie
     panel.prior_mos, panel.prior_std = prior.mos, prior.std
     panel.noise_std, panel.bias_std, panel.shift_std = prior.noise_std, prior.bias_std, prior.shift_std
     panel.save()
 
 
-def _profiles_write(project: Project, votes: _Votes, solution: Solution, eyes: Mapping[int, Eye]) -> None:
-    average = unknown_rater(solution.prior).information
+def _profiles_write(
+    project: Project, votes: _Votes, solution: Solution, eyes: Mapping[int, Eye], fused: Fused | None
+) -> None:
+    """A profile for everybody who voted, and for who only compared."""
+    stranger = unknown_rater(solution.prior)
+    gains = fused.gains if fused else {}
+    raters = dict(zip(votes.rater_ids.tolist(), solution.raters, strict=True))
     fields = ("bias", "bias_std", "gain", "noise_std", "vote_count")
     rows = []
-    for user_id, rater in zip(votes.rater_ids.tolist(), solution.raters, strict=True):
-        eye = eyes.get(user_id, Eye())
+    for user_id in sorted({*raters, *gains}):
+        rater, eye = raters.get(user_id, stranger), eyes.get(user_id, Eye())
         known: dict[str, Any] = {name: getattr(rater, name) for name in fields}
         known |= {"hit_rate": eye.hit_rate, "false_alarm_rate": eye.false_alarm_rate}
-        weight = rater.information / average
+        known["pair_gain"] = gains.get(user_id, 1.0)
+        weight = rater.information / stranger.information
         rows.append(RaterProfile(project=project, user_id=user_id, weight=weight, **known))
     RaterProfile.objects.bulk_create(
         rows,
         update_conflicts=True,
         unique_fields=["project", "user"],
-        update_fields=[*fields, "weight", "hit_rate", "false_alarm_rate"],
+        update_fields=[*fields, "weight", "hit_rate", "false_alarm_rate", "pair_gain"],
     )
 
 
-def _relabel(votes: _Votes, solution: Solution, began: datetime) -> int:
-    labels = [
-        interval_of(mos, error)
-        for mos, error in zip(solution.mos.tolist(), solution.std_error.tolist(), strict=True)
-    ]
+def _relabel(votes: _Votes, solution: Solution, fused: Fused | None, began: datetime) -> int:
+    mos, error = solution.mos.copy(), solution.std_error.copy()
+    if fused is not None:
+        _there, voted, compared = np.intersect1d(votes.item_ids, fused.item_ids, return_indices=True)
+        mos[voted] = fused.belief.mean[compared]
+        error[voted] = np.sqrt(fused.belief.var[compared])
+    labels = [interval_of(*pair) for pair in zip(mos.tolist(), error.tolist(), strict=True)]
+    kept = np.isin(votes.item_ids, list(fused.left_out) if fused else [])
     with connection.cursor() as cursor:
         cursor.execute(
             RELABEL,
@@ -217,6 +244,7 @@ def _relabel(votes: _Votes, solution: Solution, began: datetime) -> int:
                 "errors": [label.std_error for label in labels],
                 "lows": [label.ci_low for label in labels],
                 "highs": [label.ci_high for label in labels],
+                "kept": kept.tolist(),
                 "began": began,
             },
         )

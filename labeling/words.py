@@ -81,6 +81,8 @@ VERB_WORDS: dict[str, Promise] = {
     "annotate.submit": gettext_lazy("voted"),
     "annotate.correct": gettext_lazy("corrected a vote"),
     "annotate.withdraw": gettext_lazy("took a vote back"),
+    "compare.submit": gettext_lazy("compared two pictures"),
+    "compare.withdraw": gettext_lazy("took a comparison back"),
     "review.approve": gettext_lazy("approved"),
     "review.reject": gettext_lazy("rejected"),
     "review.return": gettext_lazy("returned it to the author"),

@@ -16,6 +16,7 @@ import pytest
 
 from iqa_site.embedded import PostgresServer, ValkeyServer, start_postgres, start_valkey
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # many small sums: threads only wait for each other
 _started: list[PostgresServer | ValkeyServer] = []
 _folder: Path | None = None
 

@@ -46,7 +46,7 @@ Said = Mapping[str, Any]
 def label_next(request: Request) -> Response:
     """Up to ``count`` pictures leased to you, best first. Those you hold already come first, unless named."""
     user, said = person_of(request), body_of(request, shapes.NextInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     return Response(_next(request, user, said))
 
 
@@ -59,7 +59,7 @@ def label_submit(request: Request) -> Response:
     counts; send it as ``supersedes`` to correct it.
     """
     user, said = person_of(request), body_of(request, shapes.SubmitInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     try:
         vote = _submit(user, said)
     except ConflictError as refusal:
@@ -76,7 +76,7 @@ def label_submit(request: Request) -> Response:
 def label_undo(request: Request) -> Response:
     """Your vote no longer counts; its picture is leased to you again."""
     user, said = person_of(request), body_of(request, shapes.UndoInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     by = {"key": said["vote"]} if "vote" in said else {"pk": said["annotation"]}
     vote = Annotation.objects.filter(rater_id=user.pk, **by).first()
     if vote is None:
@@ -90,7 +90,7 @@ def label_undo(request: Request) -> Response:
 def label_skip(request: Request) -> Response:
     """You are not offered this picture again, others are. ``back`` takes it back and returns its card."""
     user, said = person_of(request), body_of(request, shapes.SkipInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     if said["back"]:
         assignment = item_unskip(user=user, assignment_id=said["assignment"])
         return Response({"cards": cards_of(assignments=[assignment], user=user), "nothing": None})
@@ -103,7 +103,7 @@ def label_skip(request: Request) -> Response:
 def label_extend(request: Request) -> Response:
     """The heartbeat of a page: says which pictures are still yours, and until when."""
     user, said = person_of(request), body_of(request, shapes.HoldInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     extended = lease_extend(user=user, assignment_ids=said["assignments"])
     return Response({"held": sorted(extended.held), "until": extended.until})
 
@@ -115,7 +115,7 @@ def label_extend(request: Request) -> Response:
 def label_release(request: Request) -> Response:
     """For a page that closes. A form body will do, so that a beacon can carry it."""
     user, said = person_of(request), body_of(request, shapes.ReleaseInput)
-    _require_same_person(user, said)
+    require_same_person(user, said)
     released = lease_release(user=user, assignment_ids=said["assignments"], until=said.get("until"))
     return Response({"released": released})
 
@@ -137,7 +137,7 @@ def _submit(user: User, said: Said) -> Annotation:
     )
 
 
-def _require_same_person(user: User, said: Said) -> None:
+def require_same_person(user: User, said: Said) -> None:
     """Answers kept by a browser must not be sent in the name of whoever logged in there since."""
     if said.get("rater", user.pk) != user.pk:
         raise ConflictError(_("Somebody else is logged in here now."), code="other_person")

@@ -15,12 +15,12 @@ MOST_HELD = 200
 BIGGEST_ID = 2**63 - 1
 
 
-def _id(**words: Any) -> serializers.IntegerField:
+def id_field(**words: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=1, max_value=BIGGEST_ID, **words)
 
 
-def _ids(**words: Any) -> serializers.ListField:
-    return serializers.ListField(child=_id(), max_length=MOST_HELD, **words)
+def ids_field(**words: Any) -> serializers.ListField:
+    return serializers.ListField(child=id_field(), max_length=MOST_HELD, **words)
 
 
 def _rating(**words: Any) -> serializers.IntegerField:
@@ -28,29 +28,29 @@ def _rating(**words: Any) -> serializers.IntegerField:
 
 
 # --- what comes in -------------------------------------------------------------------------------------
-class _ByPerson(Strict):
-    rater = _id(
+class ByPerson(Strict):
+    rater = id_field(
         required=False,
         help_text="Who gave the answer. Refused (other_person) when somebody else is logged in by now.",
     )
 
 
-class NextInput(_ByPerson):
+class NextInput(ByPerson):
     """How many pictures are wanted beside those at hand."""
 
     count = serializers.IntegerField(min_value=1, max_value=MOST_LEASES, default=1)
-    holding = _ids(default=list, help_text="Assignments the page has already; it gets others.")
-    project = _id(required=False, help_text="Else the one chosen on the pages, else the oldest.")
+    holding = ids_field(default=list, help_text="Assignments the page has already; it gets others.")
+    project = id_field(required=False, help_text="Else the one chosen on the pages, else the oldest.")
 
 
-class SubmitInput(_ByPerson):
+class SubmitInput(ByPerson):
     """One vote: either ``rating`` or ``accept``."""
 
-    assignment = _id()
+    assignment = id_field()
     key = serializers.UUIDField(help_text="Made by the client, one per answer: sent twice it is one vote.")
     rating = _rating(required=False, allow_null=True, default=None)
     accept = serializers.BooleanField(default=False, help_text="Take the model's score as one's own.")
-    score = _id(
+    score = id_field(
         required=False,
         allow_null=True,
         default=None,
@@ -61,18 +61,18 @@ class SubmitInput(_ByPerson):
     is_flagged = serializers.BooleanField(default=False)
     note = serializers.CharField(max_length=LONGEST_NOTE, allow_blank=True, default="")
     duration_ms = serializers.IntegerField(min_value=0, max_value=LONGEST_MS, default=0)
-    supersedes = _id(
+    supersedes = id_field(
         required=False, allow_null=True, default=None, help_text="The vote of one's own that this corrects."
     )
     next = NextInput(required=False, help_text="Ask for pictures in the same breath.")
 
 
-class UndoInput(_ByPerson):
+class UndoInput(ByPerson):
     """Which vote to take back: by its own ``vote`` key, or by ``annotation``."""
 
     key = serializers.UUIDField(help_text="Of this undo; sent twice it undoes once.")
     vote = serializers.UUIDField(required=False)
-    annotation = _id(required=False)
+    annotation = id_field(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("vote" in attrs) == ("annotation" in attrs):
@@ -80,16 +80,16 @@ class UndoInput(_ByPerson):
         return attrs
 
 
-class SkipInput(_ByPerson):
+class SkipInput(ByPerson):
     """Pass on a picture, or with ``back`` take that back."""
 
-    assignment = _id()
+    assignment = id_field()
     back = serializers.BooleanField(default=False)
     next = NextInput(required=False)
 
 
-class HoldInput(_ByPerson):
-    assignments = _ids()
+class HoldInput(ByPerson):
+    assignments = ids_field()
 
 
 class ReleaseInput(HoldInput):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.api import label, project, train
+from labeling.api import compare, label, project, train
 
 urlpatterns: list[URLPattern] = [
     path("label/next/", label.label_next, name="api-label-next"),
@@ -13,6 +13,9 @@ urlpatterns: list[URLPattern] = [
     path("label/skip/", label.label_skip, name="api-label-skip"),
     path("label/extend/", label.label_extend, name="api-label-extend"),
     path("label/release/", label.label_release, name="api-label-release"),
+    path("label/pairs/", compare.label_pairs, name="api-label-pairs"),
+    path("label/compare/", compare.label_compare, name="api-label-compare"),
+    path("label/compare/undo/", compare.label_compare_undo, name="api-label-compare-undo"),
     path("projects/", project.projects, name="api-projects"),
     path("projects/<int:pk>/votes/", project.project_votes, name="api-project-votes"),
     path("training-runs/", train.training_runs, name="api-training-runs"),

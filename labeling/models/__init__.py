@@ -2,6 +2,7 @@
 
 from labeling.models.annotation import Annotation
 from labeling.models.assignment import Assignment, Item, Skip
+from labeling.models.comparison import Comparison
 from labeling.models.consensus import Consensus, Panel, RaterProfile
 from labeling.models.project import Membership, Project, SellerSide
 from labeling.models.review import Flag, Review
@@ -9,6 +10,7 @@ from labeling.models.review import Flag, Review
 __all__ = [
     "Annotation",
     "Assignment",
+    "Comparison",
     "Consensus",
     "Flag",
     "Item",

@@ -15,6 +15,7 @@ class Consensus(models.Model):
 
     ``mos_score`` is the same on 0-100. ``histogram`` counts live votes 1-5. ``dimensions`` are means on
     the ACR scale, ``defects`` the probability 0-1 that the picture has it; what nobody judged is absent.
+    ``comparison_count``: comparisons with other pictures that speak in it too.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="consensus")
@@ -24,6 +25,7 @@ class Consensus(models.Model):
     ci_low = models.FloatField()
     ci_high = models.FloatField()
     vote_count = models.PositiveIntegerField()
+    comparison_count = models.PositiveIntegerField(default=0, db_default=0)
     histogram = models.JSONField(default=list)
     dimensions = models.JSONField(default=dict)
     defects = models.JSONField(default=dict)
@@ -43,7 +45,8 @@ class Panel(models.Model):
     ``prior_mos`` and ``prior_std`` are where labels usually lie; ``noise_std`` is how far one vote of an
     average person lies from the label, ``bias_std`` how people differ, ``shift_std`` how far all of them
     may be off, being few. ``defect_rate`` (0-1) is how often a defect somebody spoke of is there;
-    ``agreement`` is Krippendorff's alpha (interval), null while it cannot be told.
+    ``agreement`` is Krippendorff's alpha (interval), null while it cannot be told. ``pair_step`` and
+    ``pair_tie`` are the scale of comparisons (labeling/core/pairwise.py).
     """
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="panel")
@@ -56,6 +59,9 @@ class Panel(models.Model):
     agreement = models.FloatField(null=True, blank=True)
     vote_count = models.PositiveIntegerField()
     last_vote_id = models.BigIntegerField()
+    pair_step = models.FloatField(default=0.35)
+    pair_tie = models.FloatField(default=0.6)
+    last_comparison_id = models.BigIntegerField(default=0)
     solved_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -72,7 +78,8 @@ class RaterProfile(models.Model):
     ``bias`` in grades (above 0 is generous) and ``bias_std``, how well it is known; ``gain`` 1 follows the
     pictures, 0 does not look at them; ``noise_std`` in grades, lower is more consistent; ``weight`` is how
     much a vote counts beside that of an average person (1). ``hit_rate`` and ``false_alarm_rate`` (0-1):
-    how often the person names a defect that is there, and one that is not.
+    how often the person names a defect that is there, and one that is not. ``pair_gain``: how well they see
+    which of two pictures is better, 1 as usual, 0 not at all.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rater_profiles")
@@ -86,6 +93,7 @@ class RaterProfile(models.Model):
     weight = models.FloatField()
     hit_rate = models.FloatField(default=0.8)
     false_alarm_rate = models.FloatField(default=0.2)
+    pair_gain = models.FloatField(default=1.0)
     vote_count = models.PositiveIntegerField()
 
     class Meta:

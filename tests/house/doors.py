@@ -102,6 +102,9 @@ DOORS: dict[str, Door] = {
     "api-label-skip": door(ANNOTATOR, 404),
     "api-label-extend": door(STRANGER),  # of the leases named only one's own are touched
     "api-label-release": door(STRANGER),
+    "api-label-pairs": door(ANNOTATOR),
+    "api-label-compare": door(ANNOTATOR),
+    "api-label-compare-undo": door(ANNOTATOR, 404),  # nobody's comparison but one's own
     "api-projects": door(ANNOTATOR),
     "api-project-votes": door(ADMIN, pk="project"),
     "api-training-runs": door(ADMIN),
@@ -142,6 +145,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-label-undo": {"annotation": "{slot}", "key": "{key}"},
     "api-label-release": {"assignments": ["{slot}"]},
     "api-label-extend": {"assignments": ["{slot}"]},
+    "api-label-pairs": {"project": "{project}"},
+    "api-label-compare": {"left": "{item}", "right": "{item2}", "answer": "left", "key": "{key}"},
+    "api-label-compare-undo": {"comparison": "{key}", "key": "{key}"},
     "api-training-runs": {"project": "{project}"},
 }
 
@@ -186,7 +192,8 @@ def _of_project(project: Project, labeler: User, member: User, image: Image) -> 
     item = item_make(project, image=image)
     Item.objects.filter(pk=item.pk).update(state="flagged")
     (slot,) = lease_next(user=labeler, project=project)
-    return {"project": project.pk, "item": item.pk, "slot": slot.pk, "member": member.pk}
+    second = item_make(project)
+    return {"project": project.pk, "item": item.pk, "item2": second.pk, "slot": slot.pk, "member": member.pk}
 
 
 def session_of(person: User) -> str:
