@@ -9,6 +9,8 @@ ENUM_NAMES = {
     "ImportFromFilesEnum": "scoring.api.ingest.FROM_FILES",
     "TrainingKindEnum": "scoring.models.TrainingRun.Kind",
     "TrainingStateEnum": "scoring.models.TrainingRun.State",
+    "ExportFormEnum": "labeling.models.ExportJob.Form",
+    "ExportStateEnum": "labeling.models.ExportJob.State",
     "ModelKindEnum": "scoring.models.ModelVersion.Kind",
     "ModelStateEnum": "scoring.models.ModelVersion.State",
 }

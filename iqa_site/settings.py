@@ -181,6 +181,8 @@ STORAGES = {
 FILE_UPLOAD_PERMISSIONS = 0o644
 DATA_UPLOAD_MAX_NUMBER_FILES = env_int("VITRINE_UPLOAD_MAX_FILES", 500)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+EXPORT_DAYS = env_int("VITRINE_EXPORT_DAYS", 7)
+UPLOAD_DAYS = env_int("VITRINE_UPLOAD_DAYS", 7)
 IMPORT_ROOTS = [Path(root).resolve() for root in env_list("VITRINE_IMPORT_ROOTS")]
 
 # --- security -------------------------------------------------------------------------------------
@@ -255,6 +257,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_ROUTES = {
     "ingest.*": {"queue": "io"},
+    "export.*": {"queue": "io"},
     "score.*": {"queue": "score"},
     "rescore.*": {"queue": "score"},
     "train.*": {"queue": "train"},

@@ -10,6 +10,7 @@ from labeling.models import (
     Assignment,
     Comparison,
     Consensus,
+    ExportJob,
     Flag,
     Item,
     Membership,
@@ -109,6 +110,13 @@ class RaterProfileAdmin(LookOnlyAdmin):
     list_filter = ("project",)
     list_select_related = ("user", "project")
     search_fields = ("user__username",)
+
+
+@admin.register(ExportJob)
+class ExportJobAdmin(LookOnlyAdmin):
+    list_display = ("id", "form", "dataset", "project", "state", "total", "created_by", "created_at")
+    list_filter = ("form", "state")
+    list_select_related = ("dataset", "project", "created_by")
 
 
 @admin.register(Flag)

@@ -6,7 +6,7 @@ are finished and how sure they are. Freezing the same labels twice gives the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from labeling.models import Consensus, Item, Project
 from labeling.ordering import SPLIT_SEED
+from labeling.panel import counted_annotations
 from labeling.permissions import Role, require_role
 from scoring.core.types import ACR_HIGH, ACR_LOW, score_from_vote
 from scoring.dataset import FrozenRow, dataset_store
@@ -55,14 +56,23 @@ def dataset_freeze(*, project: Project, by: User | None, name: str = "", note: s
 
 
 def frozen_rows(*, project: Project) -> list[FrozenRow]:
-    """Finished labels as plain rows in image order, in one query."""
+    """Finished labels as plain rows in image order, in two queries."""
     labels = (
         finished_labels(project=project).select_related("item__image__product").order_by("item__image_id")
     )
-    return [_row(label) for label in labels]
+    votes: dict[int, list[int]] = {}
+    for item_id, vote in _votes(project):
+        votes.setdefault(item_id, []).append(vote)
+    return [_row(label, tuple(votes.get(label.item_id, ()))) for label in labels]
 
 
-def _row(label: Consensus) -> FrozenRow:
+def _votes(project: Project) -> Iterable[tuple[int, int]]:
+    """Items of the project with the votes that make their labels."""
+    counted = counted_annotations().filter(item__project=project)
+    return counted.order_by("pk").values_list("item_id", "pk").iterator()
+
+
+def _row(label: Consensus, votes: tuple[int, ...]) -> FrozenRow:
     item, product = label.item, label.item.image.product
     std = max(label.std_error * POINTS_PER_VOTE, SUREST_POINTS)
     return FrozenRow(
@@ -77,6 +87,7 @@ def _row(label: Consensus) -> FrozenRow:
         dimensions={name: score_from_vote(vote) for name, vote in _rounded(label.dimensions).items()},
         defects=_rounded(label.defects),
         is_holdout=item.is_holdout,
+        votes=votes,
     )
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
 from labeling.core.consensus import Prior
-from labeling.models import Assignment, Item, Membership, Panel, Project
+from labeling.models import Assignment, ExportJob, Item, Membership, Panel, Project
 from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import NotThereError
 
@@ -89,3 +89,11 @@ def panel_lock(project: Project) -> Panel | None:
         },
     )
     return Panel.objects.select_for_update(skip_locked=True).filter(project=project).first()
+
+
+def export_lock(job_id: int) -> ExportJob:
+    """One export, locked."""
+    job = ExportJob.objects.select_for_update(of=("self",)).filter(pk=job_id).first()
+    if job is None:
+        raise NotThereError(_("There is no such export."))
+    return job

@@ -91,6 +91,12 @@ def projects_of(user: User) -> QuerySet[Project]:
     return live if user.is_superuser else live.filter(memberships__user_id=user.pk)
 
 
+def administered_by(user: User) -> QuerySet[Project]:
+    """Live projects the person is an admin of."""
+    mine = projects_of(user)
+    return mine if user.is_superuser else mine.filter(memberships__role=Role.ADMIN)
+
+
 def require_role(user: User, project: Project, least: Membership.Role) -> Membership.Role:
     """The person's role if it reaches ``least``; strangers see nothing (404), others may not (403)."""
     role = role_of(user, project)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from labeling import consensus, learning, ordering, queue, train
+from labeling import consensus, export, learning, ordering, queue, train
 from labeling.models import Project
 
 
@@ -16,6 +16,16 @@ def sweep_queue() -> dict[str, int]:
 @shared_task(name="maintenance.queue_reorder")
 def reorder_queues() -> dict[str, int]:
     return ordering.queues_renew()
+
+
+@shared_task(name="export.run", acks_late=False, soft_time_limit=3600, time_limit=3660)
+def run_export(job_id: int) -> dict[str, str]:
+    return {"state": export.export_execute(job_id=job_id)}
+
+
+@shared_task(name="maintenance.export_sweep")
+def sweep_exports() -> dict[str, int]:
+    return export.export_sweep()
 
 
 @shared_task(name="maintenance.retrain_by_rule")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.views import audit, catalogue, data, home, label, learning, people, review, train
+from labeling.views import audit, catalogue, data, export, home, label, learning, people, review, train
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern] = [
     path("project/", home.project_choose, name="project-choose"),
     path("data/", data.page, name="data"),
     path("data/freeze/", data.freeze, name="dataset-freeze"),
+    path("exports/", export.start, name="export-start"),
+    path("exports/<int:job_id>/file/", export.file, name="export-file"),
+    path("exports/<int:job_id>/cancel/", export.cancel, name="export-cancel"),
     path("models/", train.models, name="models"),
     path("models/retrain/", train.start, name="retrain"),
     path("learning/", learning.page, name="learning"),

@@ -1,14 +1,15 @@
-"""Station 7, the machine's half: labelled rows are stored for good under a digest, and written out."""
+"""Station 7, the machine's half: labelled rows are stored for good under a digest.
+
+The database refuses to change a version; export.py writes it out.
+"""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from itertools import pairwise
-from typing import IO
 
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -17,20 +18,20 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from scoring.access import require_reached
-from scoring.core import exports
-from scoring.core.exports import ExportRow
 from scoring.core.splits import HOLDOUT, split_of, teaching_split
 from scoring.errors import BadInputError, ConflictError
 from scoring.events import event_note
 from scoring.models import DatasetRow, DatasetVersion
 
-FORMATS = ("csv", "jsonl", "label-studio", "coco")
 BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenRow:
-    """One label handed down by the people's room. Scores 0-100; ``weight`` is 1 / variance."""
+    """One label handed down by the people's room. Scores 0-100; ``weight`` is 1 / variance.
+
+    ``votes`` are the ids of the votes it was made of, so that a version can be traced to people's answers.
+    """
 
     image_id: int
     group: str
@@ -43,14 +44,23 @@ class FrozenRow:
     dimensions: Mapping[str, float] = field(default_factory=dict)
     defects: Mapping[str, float] = field(default_factory=dict)
     is_holdout: bool | None = None  # None: nobody has drawn, the group's hash decides
+    votes: tuple[int, ...] = ()
 
 
 def digest_of(rows: Sequence[FrozenRow], *, split_seed: int) -> str:
     """SHA-256 of the rows in image order and of the split seed: the same content, the same name."""
     body = hashlib.sha256(f"seed {split_seed}\n".encode())
     for row in sorted(rows, key=lambda row: row.image_id):
-        body.update(json.dumps(asdict(row), sort_keys=True, ensure_ascii=True).encode() + b"\n")
+        body.update(json.dumps(_content(row), sort_keys=True, ensure_ascii=True).encode() + b"\n")
     return body.hexdigest()
+
+
+def _content(row: FrozenRow) -> dict[str, object]:
+    """What a digest is made of; labels without known votes keep the digest of old."""
+    told = asdict(row)
+    if not row.votes:
+        del told["votes"]
+    return told
 
 
 def dataset_store(
@@ -116,6 +126,7 @@ def _row(dataset: DatasetVersion, row: FrozenRow) -> DatasetRow:
         histogram=list(row.histogram),
         dimensions=dict(row.dimensions),
         defects=dict(row.defects),
+        votes=list(row.votes),
     )
 
 
@@ -123,50 +134,6 @@ def _split(row: FrozenRow, *, seed: int) -> str:
     if row.is_holdout is None:
         return split_of(row.group, seed=seed)
     return HOLDOUT if row.is_holdout else teaching_split(row.group, seed=seed)
-
-
-def dataset_export(*, dataset: DatasetVersion, fmt: str, out: IO[str]) -> int:
-    """Write a version in one of FORMATS, streamed from the database; returns rows written."""
-    rows = export_rows(dataset)
-    if fmt == "csv":
-        return exports.write_csv(rows, out)
-    if fmt == "jsonl":
-        return exports.write_json_lines(rows, out)
-    if fmt == "label-studio":
-        return exports.write_label_studio(rows, out)
-    if fmt == "coco":
-        return exports.write_coco(rows, out, name=dataset.name)
-    raise BadInputError(f"Unknown format {fmt!r}; there are {', '.join(FORMATS)}.", code="unknown_format")
-
-
-def export_rows(dataset: DatasetVersion) -> Iterator[ExportRow]:
-    """Rows of a version in image order with what they show, in one query."""
-    rows = (
-        DatasetRow.objects.filter(dataset=dataset)
-        .select_related("image", "image__product")
-        .order_by("image_id")
-    )
-    for row in rows.iterator(chunk_size=BATCH):
-        image, product = row.image, row.image.product
-        yield ExportRow(
-            image_id=image.pk,
-            digest=image.digest,
-            file_name=image.stored_name,
-            width=image.width,
-            height=image.height,
-            product_id=product.external_id,
-            title=product.title,
-            category=row.category,
-            seller=product.seller,
-            split=row.split,
-            target_score=row.target_score,
-            target_std=row.target_std,
-            weight=row.weight,
-            vote_count=row.vote_count,
-            histogram=tuple(row.histogram),
-            dimensions=row.dimensions,
-            defects=row.defects,
-        )
 
 
 def split_counts(dataset: DatasetVersion) -> dict[str, int]:
@@ -221,19 +188,3 @@ def diffs_of(datasets: Sequence[DatasetVersion]) -> dict[int, DatasetDiff]:
             cache.set(key, diff, timeout=None)
         found[new.pk] = DatasetDiff(*diff)
     return found
-
-
-def csv_lines(dataset: DatasetVersion) -> Iterator[str]:
-    """A version as CSV, line by line, for streaming answers."""
-    echo = _Echo()
-    writer = csv.writer(echo)
-    yield writer.writerow(exports.ROW_COLUMNS)
-    for row in export_rows(dataset):
-        yield writer.writerow(exports.row_values(row))
-
-
-class _Echo:
-    """A file whose write gives back the line."""
-
-    def write(self, line: str) -> str:
-        return line

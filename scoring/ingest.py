@@ -38,7 +38,7 @@ from scoring.locks import import_job_lock
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import ImportRecord, RowsRefused
 from scoring.sources import source_of
-from scoring.spool import Upload, pictures_spool, source_spool, upload_name
+from scoring.spool import Upload, is_spooled, pictures_spool, source_spool, upload_name
 from scoring.wake import wake
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,8 @@ def import_resume(*, job_id: int, by: User | None) -> ImportJob:
     """Go on with a cancelled or failed import, and try again what was refused for a passing reason."""
     require_reached(by, "admin")
     job = import_job_lock(job_id)
+    if not job.is_spool_kept and is_spooled(job):
+        raise ConflictError(_("What was sent is no longer kept; send it again."), code="upload_gone")
     passing = ImportRow.objects.filter(job=job, state=RowState.REFUSED, code__in=PASSING_CODES)
     passing.update(state=RowState.PENDING, code="", reason="", attempts=0)
     # A reader may have been stopped half way: listing again keeps the rows there are.

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import IO
 
+from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from scoring.archive import PICTURE_CAP, TOTAL_CAP, shown_name
@@ -17,16 +20,23 @@ from scoring.errors import BadInputError, TooLargeError
 from scoring.models import ImportJob, ImportRow
 from scoring.rows import BYTE_CAP as TABLE_CAP
 from scoring.rows import REASONS as TABLE_REASONS
-from scoring.storage import file_take
+from scoring.storage import file_take, folder_drop
 
 Upload = tuple[str, bytes | IO[bytes]]  # name to show, content
 Kind = ImportJob.Kind
 REFERENCE_CHARS = 200
+SWEPT_AT_ONCE = 500
+ENDED = (ImportJob.State.DONE, ImportJob.State.CANCELLED, ImportJob.State.FAILED)
 
 
 def spool_name(job_id: int, position: int) -> str:
     """Where bytes of an import wait until a worker takes them; position 0 is its archive or table."""
-    return f"spool/{job_id}/{position}"
+    return f"{spool_folder(job_id)}/{position}"
+
+
+def spool_folder(job_id: int) -> str:
+    """Where everything that was sent for an import lies."""
+    return f"spool/{job_id}"
 
 
 def upload_name(name: str) -> str:
@@ -71,6 +81,23 @@ def pictures_spool(job: ImportJob, uploads: Sequence[Upload], *, after: int) -> 
             row.reason = ARCHIVE_REASONS["too_large"]
         rows.append(row)
     ImportRow.objects.bulk_create(rows)
+
+
+def is_spooled(job: ImportJob) -> bool:
+    """Whether the job works on what a browser or a program sent."""
+    return job.kind == Kind.UPLOAD or job.source.startswith("spool:")
+
+
+def spool_sweep() -> dict[str, int]:
+    """Drop what was sent for imports that ended long enough ago; until then a job can be taken up again."""
+    edge = timezone.now() - timedelta(days=settings.UPLOAD_DAYS)
+    ended = ImportJob.objects.filter(is_spool_kept=True, finished_at__lt=edge)
+    jobs = [job for job in ended.order_by("pk")[:SWEPT_AT_ONCE] if job.state in ENDED]
+    for job in jobs:
+        if is_spooled(job):
+            folder_drop(spool_folder(job.pk))
+    ids = [job.pk for job in jobs]
+    return {"swept": ImportJob.objects.filter(pk__in=ids, state__in=ENDED).update(is_spool_kept=False)}
 
 
 def _stream(content: bytes | IO[bytes]) -> IO[bytes]:

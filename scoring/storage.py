@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 from uuid import uuid4
@@ -78,6 +80,42 @@ def file_bytes(name: str) -> bytes:
 def file_drop(name: str) -> None:
     """Forget a file; one that is gone already is no error."""
     default_storage.delete(name)
+
+
+def folder_drop(name: str) -> None:
+    """Forget every file in a folder of ours, half written ones too, and the folder."""
+    storage = _storage()
+    try:
+        _folders, files = storage.listdir(name)
+    except FileNotFoundError:
+        return
+    for file in files:
+        storage.delete(f"{name}/{file}")
+    if isinstance(storage, FileSystemStorage):
+        storage.delete(name)
+
+
+@contextmanager
+def file_draft(name: str) -> Iterator[IO[bytes]]:
+    """A file to write to; it takes its name when the block ends well and is forgotten otherwise."""
+    storage = _storage()
+    if not isinstance(storage, FileSystemStorage):
+        with tempfile.TemporaryFile() as remote:
+            yield remote
+            remote.seek(0)
+            storage.save(name, File(remote))
+        return
+    path = Path(storage.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _write(name: str, data: bytes) -> None:

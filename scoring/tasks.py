@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from scoring import ingest, instant, rescore, score, train
+from scoring import ingest, instant, rescore, score, spool, train
 
 
 @shared_task(name="ingest.run", soft_time_limit=240, time_limit=300)
@@ -40,6 +40,11 @@ def sweep_scoring() -> dict[str, int]:
 @shared_task(name="maintenance.ingest_sweep")
 def sweep_imports() -> dict[str, int]:
     return ingest.ingest_sweep()
+
+
+@shared_task(name="maintenance.spool_sweep")
+def sweep_spool() -> dict[str, int]:
+    return spool.spool_sweep()
 
 
 @shared_task(name="maintenance.train_sweep")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from scoring.views import datasets, imports, models, pictures, runs
+from scoring.views import imports, models, pictures, runs
 
 urlpatterns: list[URLPattern] = [
     path("images/<int:image_id>/picture", pictures.picture, name="picture"),
@@ -15,7 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("imports/<int:job_id>/cancel/", imports.cancel, name="import-cancel"),
     path("imports/<int:job_id>/resume/", imports.resume, name="import-resume"),
     path("imports/<int:job_id>/refused.csv", imports.refused_csv, name="import-refused"),
-    path("data/versions/<int:dataset_id>/<str:fmt>/", datasets.export, name="dataset-export"),
     path("models/<int:model_id>/", models.card, name="model"),
     path("models/<int:model_id>/promote/", models.promote, name="model-promote"),
     path("models/roll-back/", models.roll_back, name="model-roll-back"),

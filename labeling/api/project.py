@@ -1,46 +1,24 @@
-"""Projects over the API: those the person has a role in, and the votes people gave in them."""
+"""Projects over the API: those the person has a role in."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.annotate import live_annotations
-from labeling.models import Annotation, Membership, Project
-from labeling.permissions import Role, projects_of, require_role
+from labeling.models import Membership, Project
+from labeling.permissions import Role, projects_of
 from scoring.access import IsAnnotator, person_of
 from scoring.api.paging import PageQuery, page, page_of
 from scoring.api.strict import query_of
-from scoring.core.exports import safe_cell
-from scoring.core.types import Dimension
 from scoring.errors import NotThereError
-
-VOTE_COLUMNS = (
-    "vote",
-    "image",
-    "digest",
-    "product_id",
-    "rater",
-    "rating",
-    "accepted",
-    "shown_score",
-    "planted",
-    "duration_ms",
-    "given_at",
-    *(str(dimension) for dimension in Dimension),
-)
-BATCH = 2000
 
 
 class ProjectShape(serializers.Serializer[Any]):
@@ -70,22 +48,6 @@ def projects(request: Request) -> Response:
     return page(request, projects_of(person), ordering="id", told=told)
 
 
-@extend_schema(
-    responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="One line per live vote.")},
-    tags=["projects"],
-)
-@api_view(["GET"])
-@permission_classes([IsAnnotator])
-def project_votes(request: Request, pk: int) -> StreamingHttpResponse:
-    """Every live vote of a project as CSV: corrected and withdrawn ones are left out. Admins only."""
-    person = person_of(request)
-    project = project_of(person, pk)
-    require_role(person, project, Role.ADMIN)
-    answer = StreamingHttpResponse(_vote_lines(project), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="votes-{project.pk}.csv"'
-    return answer
-
-
 def project_of(person: User, pk: int | None) -> Project:
     """The project if the person has a role in it, else their first."""
     mine = projects_of(person)
@@ -93,36 +55,3 @@ def project_of(person: User, pk: int | None) -> Project:
     if found is None:
         raise NotThereError(_("There is no such project for you."))
     return found
-
-
-def _vote_lines(project: Project) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(VOTE_COLUMNS)
-    votes = live_annotations().filter(item__project=project).select_related("item__image__product", "rater")
-    for vote in votes.order_by("id").iterator(chunk_size=BATCH):
-        yield writer.writerow(_cells(vote))
-
-
-def _cells(vote: Annotation) -> list[object]:
-    image = vote.item.image
-    return [
-        vote.pk,
-        image.pk,
-        image.digest,
-        safe_cell(image.product.external_id),
-        safe_cell(vote.rater.get_username()),
-        vote.rating,
-        int(vote.is_accepted),
-        vote.shown_score,
-        int(vote.is_planted),
-        vote.duration_ms,
-        vote.created_at.isoformat(),
-        *(vote.dimensions.get(str(dimension), "") for dimension in Dimension),
-    ]
-
-
-class _Echo:
-    """A file whose write gives back the line."""
-
-    def write(self, line: str) -> str:
-        return line

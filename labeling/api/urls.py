@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.api import compare, label, project, train
+from labeling.api import compare, export, label, project, train
 
 urlpatterns: list[URLPattern] = [
     path("label/next/", label.label_next, name="api-label-next"),
@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern] = [
     path("label/compare/", compare.label_compare, name="api-label-compare"),
     path("label/compare/undo/", compare.label_compare_undo, name="api-label-compare-undo"),
     path("projects/", project.projects, name="api-projects"),
-    path("projects/<int:pk>/votes/", project.project_votes, name="api-project-votes"),
+    path("exports/", export.exports, name="api-exports"),
+    path("exports/<int:pk>/", export.export_detail, name="api-export"),
+    path("exports/<int:pk>/file/", export.export_file, name="api-export-file"),
+    path("exports/<int:pk>/cancel/", export.export_stop, name="api-export-cancel"),
     path("training-runs/", train.training_runs, name="api-training-runs"),
 ]

@@ -4,6 +4,7 @@ from labeling.models.annotation import Annotation
 from labeling.models.assignment import Assignment, Item, Skip
 from labeling.models.comparison import Comparison
 from labeling.models.consensus import Consensus, Panel, RaterProfile
+from labeling.models.export import ExportJob
 from labeling.models.project import Membership, Project, SellerSide
 from labeling.models.review import Flag, Review
 
@@ -12,6 +13,7 @@ __all__ = [
     "Assignment",
     "Comparison",
     "Consensus",
+    "ExportJob",
     "Flag",
     "Item",
     "Membership",

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -17,6 +18,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.current import current_project
 from labeling.dataset import dataset_freeze, labels_ready
+from labeling.export import OPEN, export_progress, exports_seen
+from labeling.models import ExportJob, Project
 from labeling.permissions import Role, require_role
 from scoring.archive import PICTURE_CAP
 from scoring.dataset import DatasetDiff, diffs_of, splits_of
@@ -24,10 +27,9 @@ from scoring.ingest import imports_progress
 from scoring.models import DatasetRow, DatasetVersion, ImportJob
 from scoring.train import FEWEST_ROWS
 from scoring.views.asked import asks_for
-from scoring.views.datasets import FILES
 from scoring.views.doors import person_of
 
-IMPORTS_SHOWN = 8
+IMPORTS_SHOWN, EXPORTS_SHOWN = 8, 6
 VERSIONS_A_PAGE = 10
 ACTIVE = (ImportJob.State.READING, ImportJob.State.RUNNING)
 
@@ -59,22 +61,24 @@ def page(request: HttpRequest) -> HttpResponse:
     require_role(person_of(request), project, Role.ADMIN)
     if asks_for(request, "imports"):
         return render(request, "labeling/data.html#imports", _imports())
+    if asks_for(request, "exports"):
+        return render(request, "labeling/data.html#exports", _exports(person_of(request), project))
     found = Paginator(DatasetVersion.objects.select_related("created_by"), VERSIONS_A_PAGE).get_page(
         request.GET.get("page")
     )
     ready = labels_ready(project=project)
     context = {
-        "project": project,
         "ready": ready,
         "missing": max(0, FEWEST_ROWS - ready),
         "fewest": FEWEST_ROWS,
         "page": found,
         "versions": versions_of(list(found), before=_before(found)),
-        "formats": _formats(),
+        "formats": ExportJob.Form.choices,
         "roots": settings.IMPORT_ROOTS,
         "files_at_once": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
         "byte_cap": PICTURE_CAP,
         **_imports(),
+        **_exports(person_of(request), project),
     }
     return render(request, "labeling/data.html", context)
 
@@ -138,6 +142,12 @@ def _parts(splits: dict[str, int]) -> list[SplitShare]:
     return parts
 
 
-def _formats() -> list[tuple[str, str]]:
-    words = {"csv": "CSV", "jsonl": "JSON lines", "coco": "COCO", "label-studio": "Label Studio"}
-    return [(fmt, words[fmt]) for fmt in FILES]
+def _exports(person: User, project: Project) -> dict[str, Any]:
+    """The newest files somebody asked for, with how fast they are written."""
+    jobs = list(exports_seen(by=person)[:EXPORTS_SHOWN])
+    return {
+        "project": project,
+        "exports": [(job, export_progress(job)) for job in jobs],
+        "exports_run": any(job.state in OPEN for job in jobs),
+        "export_days": settings.EXPORT_DAYS,
+    }

@@ -10,10 +10,13 @@ from scoring.core.types import Defect, Dimension
 CROISSANT_VERSION = "http://mlcommons.org/croissant/1.0"
 
 
-def croissant(*, name: str, description: str, digest: str, csv_name: str, url: str) -> dict[str, Any]:
+def croissant(
+    *, name: str, description: str, digest: str, csv_name: str, url: str, published: str
+) -> dict[str, Any]:
     """Croissant 1.0 metadata (JSON-LD) of a dataset whose rows stand in ``csv_name``.
 
-    ``digest`` is the SHA-256 of that file. Source: MLCommons Croissant format specification 1.0.
+    ``digest`` is the SHA-256 of that file, ``published`` a date as YYYY-MM-DD.
+    Source: MLCommons Croissant format specification 1.0.
     """
     numbers = {"target_score", "target_std", "weight", *map(str, Dimension), *map(str, Defect)}
     whole = {"image_id", "width", "height", "vote_count", *(f"votes_{grade}" for grade in range(1, 6))}
@@ -40,6 +43,7 @@ def croissant(*, name: str, description: str, digest: str, csv_name: str, url: s
         "license": "https://spdx.org/licenses/LicenseRef-private",
         "url": url,
         "version": "1.0.0",
+        "datePublished": published,
         "distribution": [
             {
                 "@type": "cr:FileObject",

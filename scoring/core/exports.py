@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from scoring.core.types import Defect, Dimension, nearest_vote, vote_from_score
 
+PIECE_CHARS = 1 << 16
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -139,36 +140,43 @@ def _label_studio_task(row: ExportRow, image_prefix: str) -> dict[str, Any]:
     }
 
 
-def write_coco(rows: Iterable[ExportRow], out: IO[str], *, name: str) -> int:
+def write_coco(rows: Iterable[ExportRow], out: IO[str], *, name: str, spool: IO[str]) -> int:
     """COCO: pictures with their score, one whole-picture annotation per defect people confirmed.
 
-    The file is an object of three arrays, so the pictures are listed before they can be streamed.
+    The file is an object of arrays and rows come once, so the annotations wait in ``spool``, an empty
+    file that can be read back, until the pictures are written.
     """
-    kept = list(rows)
     ids = {defect: number for number, defect in enumerate(Defect, start=1)}
-    annotations = [
-        {
-            "image_id": row.image_id,
-            "category_id": ids[defect],
-            "bbox": [0, 0, row.width, row.height],
-            "area": row.width * row.height,
-            "iscrowd": 0,
-            "score": row.defects[defect],
-        }
-        for row in kept
-        for defect in Defect
-        if row.defects.get(defect, 0.0) >= 0.5
-    ]
-    for number, annotation in enumerate(annotations, start=1):
-        annotation["id"] = number
-    body = {
-        "info": {"description": name, "version": "1.0"},
-        "images": [_coco_image(row) for row in kept],
-        "annotations": annotations,
-        "categories": [{"id": ids[d], "name": str(d), "supercategory": "defect"} for d in Defect],
+    categories = [{"id": ids[d], "name": str(d), "supercategory": "defect"} for d in Defect]
+    head = {"info": {"description": name, "version": "1.0"}, "categories": categories}
+    out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "images": [')
+    count = found = 0
+    for row in rows:
+        out.write((",\n" if count else "\n") + json.dumps(_coco_image(row), ensure_ascii=False))
+        count += 1
+        for defect in Defect:
+            if row.defects.get(defect, 0.0) >= 0.5:
+                annotation = _coco_annotation(row, defect, number=found + 1, category=ids[defect])
+                spool.write((",\n" if found else "\n") + json.dumps(annotation))
+                found += 1
+    out.write('\n], "annotations": [')
+    spool.seek(0)
+    while piece := spool.read(PIECE_CHARS):
+        out.write(piece)
+    out.write("\n]}\n")
+    return count
+
+
+def _coco_annotation(row: ExportRow, defect: Defect, *, number: int, category: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "image_id": row.image_id,
+        "category_id": category,
+        "bbox": [0, 0, row.width, row.height],
+        "area": row.width * row.height,
+        "iscrowd": 0,
+        "score": row.defects[defect],
     }
-    json.dump(body, out, ensure_ascii=False)
-    return len(kept)
 
 
 def _coco_image(row: ExportRow) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,7 +11,10 @@ from scoring.models.image import Image
 
 
 class DatasetVersion(models.Model):
-    """An immutable set of labelled images. ``digest`` is the SHA-256 of its rows in image order."""
+    """An immutable set of labelled images. ``digest`` is the SHA-256 of its rows in image order.
+
+    A trigger refuses to change or delete a version or a row of it, and rows beyond ``row_count``.
+    """
 
     name = models.CharField(max_length=100, unique=True)
     digest = models.CharField(max_length=64, unique=True)
@@ -32,7 +36,8 @@ class DatasetVersion(models.Model):
 class DatasetRow(models.Model):
     """One labelled image. ``target_score`` and dimensions 0-100; ``histogram`` counts votes 1-5.
 
-    ``weight`` is 1 / variance of the target in score points; ``split`` is drawn by product and seller.
+    ``weight`` is 1 / variance of the target in score points; ``split`` is drawn by product and seller;
+    ``votes`` are the ids of the annotations the label was made of.
     """
 
     class Split(models.TextChoices):
@@ -52,6 +57,7 @@ class DatasetRow(models.Model):
     histogram = models.JSONField(default=list)
     dimensions = models.JSONField(default=dict)
     defects = models.JSONField(default=dict)
+    votes = ArrayField(models.BigIntegerField(), default=list)
 
     class Meta:
         verbose_name = _("dataset row")

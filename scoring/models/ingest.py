@@ -12,7 +12,8 @@ class ImportJob(models.Model):
 
     reading (rows are being listed) -> running (rows are fetched and admitted) -> done | cancelled |
     failed (the source itself was refused, see ``error``). Safe to start again at any point: rows are
-    claimed one by one and a row that ended stays ended.
+    claimed one by one and a row that ended stays ended. ``is_spool_kept`` turns false when what the browser
+    sent has been swept: from then on the job cannot go on.
     """
 
     class Kind(models.TextChoices):
@@ -38,6 +39,7 @@ class ImportJob(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    is_spool_kept = models.BooleanField(default=True)
 
     class Meta:
         verbose_name = _("import")

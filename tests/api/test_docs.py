@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from iqa_site import api_tokens
+from labeling.export import export_execute, export_start
 from scoring import device
 from scoring.api import throttles
 from scoring.models import DatasetVersion, Image, ImportJob, ModelVersion, Product, TrainingRun
@@ -81,12 +82,15 @@ def _house_of_the_page(cast: Cast) -> dict[str, int]:
     model = ModelVersion.objects.create(
         name="m2", kind="base", feature_version=base.feature_version, weights_digest=base.weights_digest
     )
+    export = export_start(form="csv", by=cast.ada, dataset=dataset)
+    export_execute(job_id=export.pk)
     job = ImportJob.objects.create(kind="upload", created_by=cast.ada)
     run = TrainingRun.objects.create(trigger="button", dataset=dataset)
     return {
         "imports/1/": job.pk,
         "images/1/": image.pk,
-        "exports/1/": dataset.pk,
+        "datasets/1/": dataset.pk,
+        "exports/1/": export.pk,
         "training-runs/1/": run.pk,
         "models/2/": model.pk,
         "projects/1/": cast.project.pk,
@@ -100,6 +104,8 @@ def test_every_example_of_the_page_works(cast: Cast, program: Program) -> None:
     refused = {}
     for line in examples():
         sent = line.replace('"password": "…"', '"password": "ada"')
+        sent = sent.replace('"dataset": 1', f'"dataset": {ids["datasets/1/"]}')
+        sent = sent.replace('"project": 1', f'"project": {ids["projects/1/"]}')
         for place, pk in ids.items():
             sent = sent.replace(f"/{place}", f"/{place.rsplit('/', 2)[0]}/{pk}/")
         answer = send(client, sent)

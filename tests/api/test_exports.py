@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from labeling.annotate import annotation_submit
+from labeling.export import export_execute
 from labeling.lease import lease_next
-from labeling.models import Project
-from scoring.dataset import FORMATS, FrozenRow, dataset_store
+from labeling.models import ExportJob, Membership, Project
+from scoring.dataset import FrozenRow, dataset_store
 from scoring.models import DatasetVersion, Event, ModelVersion, Product, TrainingRun
 from scoring.registry import base_model_ensure
 from tests.api.conftest import Program
@@ -40,33 +42,60 @@ def ada(cast: Cast, program: Program) -> APIClient:
     return program(cast.ada)
 
 
-def text_of(answer: Any) -> str:
-    return b"".join(answer.streaming_content).decode()
+def fetched(ada: APIClient, **asked: Any) -> bytes:
+    """Ask for a file, let a worker write it, fetch it."""
+    told = ada.post(f"{API}exports/", asked, format="json")
+    assert told.status_code == 202
+    here = f"{API}exports/{told.json()['id']}/"
+    assert (ada.get(f"{here}file/").status_code, ada.get(here).json()["state"]) == (409, "waiting")
+    export_execute(job_id=told.json()["id"])
+    done = ada.get(here).json()
+    body = b"".join(ada.get(f"{here}file/").streaming_content)
+    assert (done["state"], done["byte_count"]) == ("done", len(body))
+    return body
 
 
 def test_versions_are_listed_and_told_with_their_splits(ada: APIClient) -> None:
     dataset = frozen()
-    assert ada.get(f"{API}exports/").json()["results"][0]["digest"] == dataset.digest
-    told = ada.get(f"{API}exports/{dataset.pk}/").json()
+    assert ada.get(f"{API}datasets/").json()["results"][0]["digest"] == dataset.digest
+    told = ada.get(f"{API}datasets/{dataset.pk}/").json()
     assert sum(told["splits"].values()) == told["row_count"] == 3
 
 
-def test_a_version_comes_out_in_every_form(ada: APIClient) -> None:
+def test_a_version_is_asked_for_watched_and_fetched_in_every_form(ada: APIClient) -> None:
     dataset = frozen()
-    texts = {form: text_of(ada.get(f"{API}exports/{dataset.pk}/{form}/")) for form in FORMATS}
-    assert len(list(csv.DictReader(io.StringIO(texts["csv"])))) == 3
-    assert len([json.loads(line) for line in texts["jsonl"].splitlines()]) == 3
-    assert len(json.loads(texts["label-studio"])) == 3
-    assert len(json.loads(texts["coco"])["images"]) == 3
-    assert ada.get(f"{API}exports/{dataset.pk}/pickle/").status_code == 404
-    assert ada.get(f"{API}exports/999/csv/").status_code == 404
+    bodies = {form: fetched(ada, dataset=dataset.pk, form=form) for form in ExportJob.Form.values}
+    assert len(list(csv.DictReader(io.StringIO(bodies["csv"].decode())))) == 3
+    assert len([json.loads(line) for line in bodies["jsonl"].splitlines()]) == 3
+    assert len(json.loads(bodies["label-studio"])) == 3
+    assert len(json.loads(bodies["coco"])["images"]) == 3
+    listed = ada.get(f"{API}exports/").json()["results"]
+    assert {job["form"] for job in listed} == set(ExportJob.Form.values)
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_no_job(ada: APIClient, cast: Cast) -> None:
+    dataset = frozen()
+    for asked, status in (
+        ({"form": "pickle", "dataset": dataset.pk}, 400),
+        ({"form": "csv"}, 400),
+        ({"form": "csv", "dataset": 999}, 404),
+        ({"form": "csv", "dataset": dataset.pk, "project": cast.project.pk}, 400),
+        ({"form": "csv", "project": cast.project.pk}, 422),
+    ):
+        assert ada.post(f"{API}exports/", asked, format="json").status_code == status, asked
+    assert not ExportJob.objects.exists()
+    assert ada.get(f"{API}exports/999/").status_code == 404
+
+
+def test_an_export_is_cancelled(ada: APIClient) -> None:
+    told = ada.post(f"{API}exports/", {"form": "csv", "dataset": frozen().pk}, format="json").json()
+    assert ada.post(f"{API}exports/{told['id']}/cancel/").json()["state"] == "cancelled"
+    assert export_execute(job_id=told["id"]) == "not ours"
 
 
 def test_no_cell_of_an_export_runs_in_a_spreadsheet(ada: APIClient) -> None:
-    dataset = frozen(title="=cmd|' /C calc'!A0")
-    answer = ada.get(f"{API}exports/{dataset.pk}/csv/")
-    assert answer["Content-Disposition"].startswith("attachment")
-    row = next(csv.DictReader(io.StringIO(text_of(answer))))
+    text = fetched(ada, dataset=frozen(title="=cmd|' /C calc'!A0").pk, form="csv").decode()
+    row = next(csv.DictReader(io.StringIO(text)))
     assert row["title"] == "'=cmd|' /C calc'!A0"
     assert row["product_id"].startswith("'=")
     assert row["seller"] == "'+shop"
@@ -135,19 +164,29 @@ def test_people_see_their_own_projects_and_their_role_in_them(
     assert [(row["id"], row["role"]) for row in rows] == [(cast.project.pk, "reviewer")]
 
 
-def test_votes_come_out_as_csv_for_the_project_s_admins_alone(cast: Cast, program: Program) -> None:
+def test_votes_come_out_as_csv_for_the_project_s_admins_alone(
+    ada: APIClient, cast: Cast, program: Program
+) -> None:
     score_make(item_make(cast.project).image)
     (slot,) = lease_next(user=cast.ann, project=cast.project)
     annotation_submit(user=cast.ann, assignment_id=slot.pk, key=uuid4(), rating=4, dimensions={"colour": 2})
-    here = f"{API}projects/{cast.project.pk}/votes/"
-    rows = list(csv.DictReader(io.StringIO(text_of(program(cast.ada).get(here)))))
+    text = fetched(ada, project=cast.project.pk, form="votes").decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["rater"], row["rating"], row["colour"]) for row in rows] == [("ann", "4", "2")]
-    assert program(cast.rui).get(here).status_code == 403
-    foreign = Project.objects.create(name="Foreign")
-    assert program(cast.ada).get(f"{API}projects/{foreign.pk}/votes/").status_code == 404
+    job = ExportJob.objects.get()
+    other = User.objects.create_user("otto")
+    Membership.objects.create(project=Project.objects.create(name="Foreign"), user=other, role="admin")
+    for person in (cast.rui, other):
+        client = program(person)
+        asked = {"project": cast.project.pk, "form": "votes"}
+        assert client.post(f"{API}exports/", asked, format="json").status_code in (403, 404)
+        for part in ("", "file/"):
+            assert client.get(f"{API}exports/{job.pk}/{part}").status_code in (403, 404)
+        assert client.post(f"{API}exports/{job.pk}/cancel/").status_code in (403, 404)
+    assert program(other).get(f"{API}exports/").json()["results"] == []
 
 
-@pytest.mark.parametrize("path", ["exports/", "models/", "models/serving/", "training-runs/"])
+@pytest.mark.parametrize("path", ["exports/", "datasets/", "models/", "models/serving/", "training-runs/"])
 @pytest.mark.parametrize("who", ["ann", "rui", "mallory"])
 def test_only_admins_look_behind_the_machine(cast: Cast, program: Program, who: str, path: str) -> None:
     assert program(getattr(cast, who)).get(API + path).status_code == 403

@@ -11,6 +11,8 @@ from django.conf import LazySettings
 from playwright.sync_api import Page, expect
 
 from labeling.dataset import dataset_freeze
+from labeling.export import export_execute
+from labeling.models import ExportJob
 from scoring.import_rows import BATCH, rows_claim, rows_work
 from scoring.ingest import import_run, import_start
 from scoring.models import Image, ImportJob
@@ -152,10 +154,18 @@ def test_labels_freeze_into_versions_that_tell_what_changed_and_can_be_taken_awa
     check(page, "data-versions")
     page.get_by_role("button", name="Freeze").click()
     expect(page.get_by_text("The labels are those of version v2 already.")).to_be_visible()
-    for words in ("CSV", "JSON lines", "COCO", "Label Studio"):
-        with page.expect_download() as download:
-            page.get_by_role("link", name=words, exact=True).first.click()
-        assert Path(download.value.path()).stat().st_size > 1000
+    page.get_by_role("button", name="Label Studio").first.click()
+    files = page.get_by_role("region", name="Files to take away")
+    expect(files.get_by_text("Rows written")).to_be_visible()
+    check(page, "data-exports")
+    export_execute(job_id=ExportJob.objects.get().pk)
+    with page.expect_download() as download:
+        files.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename.endswith(".label-studio.json")
+    assert Path(download.value.path()).stat().st_size > 1000
+    page.get_by_role("button", name="All votes as CSV").click()
+    files.get_by_role("button", name="Cancel").click()
+    expect(files.get_by_text("Cancelled")).to_be_visible()
 
 
 def test_a_broken_archive_says_why_and_stays_broken(page_of: Visits, cast: Cast, check: Check) -> None:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
+from labeling.export import export_start
 from labeling.lease import lease_next
 from labeling.models import Item, Membership, Project
 from scoring.dataset import FrozenRow, dataset_store
@@ -75,6 +76,9 @@ DOORS: dict[str, Door] = {
     "audit-events": door(ADMIN),
     "data": door(ADMIN),
     "dataset-freeze": door(ADMIN),
+    "export-start": door(ADMIN),
+    "export-file": door(ADMIN, job_id="export"),
+    "export-cancel": door(ADMIN, job_id="export"),
     "models": door(ADMIN),
     "retrain": door(ADMIN),
     # pages of the machine's room
@@ -86,7 +90,6 @@ DOORS: dict[str, Door] = {
     "import-cancel": door(ADMIN, job_id="job"),
     "import-resume": door(ADMIN, job_id="job"),
     "import-refused": door(ADMIN, job_id="job"),
-    "dataset-export": door(ADMIN, dataset_id="dataset", fmt="form"),
     "model": door(ADMIN, model_id="model"),
     "model-promote": door(ADMIN, model_id="model"),
     "model-roll-back": door(ADMIN),
@@ -106,7 +109,6 @@ DOORS: dict[str, Door] = {
     "api-label-compare": door(ANNOTATOR),
     "api-label-compare-undo": door(ANNOTATOR, 404),  # nobody's comparison but one's own
     "api-projects": door(ANNOTATOR),
-    "api-project-votes": door(ADMIN, pk="project"),
     "api-training-runs": door(ADMIN),
     "api-training-run": door(ADMIN, pk="run"),
     "api-training-run-cancel": door(ADMIN, pk="run"),
@@ -120,9 +122,12 @@ DOORS: dict[str, Door] = {
     "api-image": door(ANNOTATOR, pk="image"),
     "api-image-picture": door(ANNOTATOR, pk="image"),
     "api-scores": door(ANNOTATOR),
-    "api-exports": door(ADMIN),
-    "api-export": door(ADMIN, pk="dataset"),
-    "api-export-file": door(ADMIN, pk="dataset", form="form"),
+    "api-exports": door(ADMIN, 202),
+    "api-export": door(ADMIN, pk="export"),
+    "api-export-file": door(ADMIN, pk="export"),
+    "api-export-cancel": door(ADMIN, pk="export"),
+    "api-datasets": door(ADMIN),
+    "api-dataset": door(ADMIN, pk="dataset"),
     "api-models": door(ADMIN),
     "api-serving": door(ADMIN),
     "api-roll-back": door(ADMIN),
@@ -131,7 +136,7 @@ DOORS: dict[str, Door] = {
 }
 
 # Objects that belong to a project: its members alone may know of them.
-OF_A_PROJECT = {"item", "member", "project"}
+OF_A_PROJECT = {"export", "item", "member", "project"}
 
 # What a person may send to name an object of a project; {word} stands for that object's id.
 BODIES: dict[str, dict[str, Any]] = {
@@ -149,6 +154,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-label-compare": {"left": "{item}", "right": "{item2}", "answer": "left", "key": "{key}"},
     "api-label-compare-undo": {"comparison": "{key}", "key": "{key}"},
     "api-training-runs": {"project": "{project}"},
+    "export-start": {"project": "{project}", "form": "votes"},
+    "api-exports": {"project": "{project}", "form": "votes"},
 }
 
 
@@ -172,7 +179,6 @@ def world_of(cast: Cast) -> World:
         "job": ImportJob.objects.create(kind="upload", created_by=cast.ada).pk,
         "model": base_model_ensure().pk,
         "dataset": _dataset(image).pk,
-        "form": "csv",
         "key": str(uuid4()),
         "word": "word",
     }
@@ -192,8 +198,15 @@ def _of_project(project: Project, labeler: User, member: User, image: Image) -> 
     item = item_make(project, image=image)
     Item.objects.filter(pk=item.pk).update(state="flagged")
     (slot,) = lease_next(user=labeler, project=project)
-    second = item_make(project)
-    return {"project": project.pk, "item": item.pk, "item2": second.pk, "slot": slot.pk, "member": member.pk}
+    export = export_start(form="votes", by=None, project=project)
+    return {
+        "project": project.pk,
+        "item": item.pk,
+        "item2": item_make(project).pk,
+        "slot": slot.pk,
+        "member": member.pk,
+        "export": export.pk,
+    }
 
 
 def session_of(person: User) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labeling.dataset import dataset_freeze
+from labeling.export import export_execute, export_start
 from scoring.ingest import import_run, import_start
 from scoring.models import DatasetVersion, Event, Image, ImportJob, ImportRow
 from scoring.views.uploads import streamed
@@ -100,11 +100,13 @@ def test_a_hostile_upload_ends_as_a_refusal_with_a_reason_or_as_a_clean_picture(
 def test_everybody_but_an_admin_is_turned_away_and_nothing_comes_in(as_: As, cast: Cast) -> None:
     job = import_start(kind="upload", created_by=cast.ada, uploads=[("a.jpg", jpeg_bytes(1))])
     version = _version(cast)
+    export = export_start(form="csv", by=cast.ada, dataset=version)
+    export_execute(job_id=export.pk)
     pages = [
         reverse("data"),
         reverse("import", args=[job.pk]),
         reverse("import-refused", args=[job.pk]),
-        reverse("dataset-export", args=[version.pk, "csv"]),
+        reverse("export-file", args=[export.pk]),
     ]
     acts = [
         reverse("import-start"),
@@ -112,6 +114,8 @@ def test_everybody_but_an_admin_is_turned_away_and_nothing_comes_in(as_: As, cas
         reverse("import-cancel", args=[job.pk]),
         reverse("import-resume", args=[job.pk]),
         reverse("dataset-freeze"),
+        reverse("export-start"),
+        reverse("export-cancel", args=[export.pk]),
     ]
     for person in (cast.ann, cast.ben, cast.rui, cast.mallory):
         client = as_(person)
@@ -297,33 +301,8 @@ def _version(cast: Cast) -> DatasetVersion:
     return dataset_freeze(project=cast.project, by=cast.ada)
 
 
-@pytest.mark.parametrize("fmt", ["csv", "jsonl", "coco", "label-studio"])
-def test_a_version_goes_out_whole_in_every_format_and_the_trail_says_who_took_it(
-    as_: As, cast: Cast, fmt: str
-) -> None:
-    version = _version(cast)
-    answer = as_(cast.ada).get(reverse("dataset-export", args=[version.pk, fmt]))
-    assert answer.status_code == 200
-    assert answer.streaming
-    assert answer["Content-Disposition"].startswith(f'attachment; filename="vitrine-{version.digest[:12]}.')
-    text = answer.getvalue().decode()
-    counted = {
-        "csv": lambda: len(list(csv.DictReader(io.StringIO(text)))),
-        "jsonl": lambda: len([json.loads(line) for line in text.splitlines()]),
-        "coco": lambda: len(json.loads(text)["images"]),
-        "label-studio": lambda: len(json.loads(text)),
-    }[fmt]()
-    assert counted == 10
-    event = Event.objects.get(verb="dataset.export")
-    assert (event.actor, event.target_id, event.after) == (cast.ada, version.pk, {"format": fmt})
-
-
-def test_an_unknown_version_or_format_is_not_there(as_: As, cast: Cast) -> None:
-    version = _version(cast)
-    client = as_(cast.ada)
-    assert client.get(reverse("dataset-export", args=[version.pk, "pickle"])).status_code == 404
-    assert client.get(reverse("dataset-export", args=[999, "csv"])).status_code == 404
-    assert client.get(reverse("import", args=[999])).status_code == 404
+def test_an_unknown_import_is_not_there(as_: As, cast: Cast) -> None:
+    assert as_(cast.ada).get(reverse("import", args=[999])).status_code == 404
 
 
 def test_freezing_nothing_says_what_to_do_first(as_: As, cast: Cast) -> None:

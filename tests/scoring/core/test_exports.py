@@ -90,7 +90,7 @@ def test_a_file_that_is_no_export_says_so() -> None:
 
 def test_coco_lists_confirmed_defects_only_with_ids_of_their_own() -> None:
     out = io.StringIO()
-    write_coco([ROW, replace(ROW, image_id=8)], out, name="v1")
+    write_coco(iter([ROW, replace(ROW, image_id=8)]), out, name="v1", spool=io.StringIO())
     body = json.loads(out.getvalue())
     names = {category["id"]: category["name"] for category in body["categories"]}
     assert [names[a["category_id"]] for a in body["annotations"]] == ["noise", "noise"]
@@ -100,7 +100,12 @@ def test_coco_lists_confirmed_defects_only_with_ids_of_their_own() -> None:
 
 def test_croissant_names_every_column_with_its_type_and_the_files_digest() -> None:
     meta = croissant(
-        name="v1", description="d", digest="0" * 64, csv_name="rows.csv", url="https://shop.example"
+        name="v1",
+        description="d",
+        digest="0" * 64,
+        csv_name="rows.csv",
+        url="https://shop.example",
+        published="2026-01-31",
     )
     fields = {field["name"]: field["dataType"] for field in meta["recordSet"][0]["field"]}
     assert tuple(fields) == ROW_COLUMNS
