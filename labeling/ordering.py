@@ -30,11 +30,11 @@ from labeling.core.priority import (
 from labeling.fill import SPLIT_SEED, queue_fill
 from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
-from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features, sketch
-from scoring.core.head import Head
+from scoring.core.acquire import Pool, Strategy, Taught, choose
+from scoring.core.design import kernel_features
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import FloatArray
-from scoring.models import ModelVersion, StoredFeatures
+from scoring.models import ModelVersion
 from scoring.models.score import EMBEDDING_SIZE
 from scoring.registry import head_of, serving
 
@@ -44,10 +44,7 @@ Order = Project.Order
 
 BATCH = 400  # chosen by active learning at a time; beyond it uncertainty is order enough
 RANDOM_SHARE = 0.2
-COLD_LABELS = 50  # below this typical pictures teach more than uncertain ones
-COLD_BATCH = 100  # more parts of the catalogue than that are not yet worth telling apart
 MOST_CANDIDATES, MOST_TAUGHT = 10_000, 3000
-SKETCH_WIDTH = 64
 FEWEST_WRITTEN, MOST_WRITTEN = 50, 2000
 NEW_LABELS, NEW_ITEMS_SHARE = 50, 0.1  # what makes an order old
 STALE_AFTER = timedelta(minutes=10)
@@ -63,6 +60,13 @@ JOIN scoring_score s ON s.image_id = t.image_id AND s.model_id = %(model)s
 WHERE t.project_id = %(project)s AND (t.state = 'open' OR (t.is_holdout AND t.state = 'settled' AND EXISTS (
   SELECT 1 FROM labeling_assignment a WHERE a.item_id = t.id AND a.state IN ('free', 'leased'))))
 ORDER BY t.id
+"""
+
+# An embedding as it lies in the database, four-byte numbers behind a head of four bytes: its text takes as
+# long to read as all the rest.
+VECTORS = """
+SELECT image_id, vector, substring(vector_send(embedding) FROM 5)
+FROM scoring_storedfeatures WHERE version = %(version)s AND image_id = ANY(%(ids)s)
 """
 
 WRITE = """
@@ -200,20 +204,18 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
     mine = _vectors(model, items.image_ids[rows].tolist())
     rows = rows[np.isin(items.image_ids[rows], mine.image_ids)]
     known = _vectors(model, _taught_images(project))
-    strategy = _strategy(project, labels=len(known.image_ids))
+    strategy = Strategy.UNCERTAINTY if project.order == Order.UNCERTAINTY else Strategy.VARIANCE
     features, taught = mine.embeddings, known.embeddings
-    if strategy == Strategy.LCMD:
-        features, taught = _scaled(head_of(model), mine, known)
+    if strategy == Strategy.VARIANCE:
+        head = head_of(model)
+        features, taught = kernel_features(
+            head.standardised(mine.vectors).astype(np.float32),
+            head.standardised(known.vectors).astype(np.float32),
+            rng,
+        )
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
-    count = COLD_BATCH if strategy == Strategy.TYPICAL else BATCH
     told = Taught(taught, known.embeddings)
-    return rows[choose(pool, count=count, strategy=strategy, rng=rng, taught=told)]
-
-
-def _strategy(project: Project, *, labels: int) -> Strategy:
-    if project.order == Order.UNCERTAINTY:
-        return Strategy.UNCERTAINTY
-    return Strategy.TYPICAL if labels < COLD_LABELS else Strategy.LCMD
+    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told)]
 
 
 def _taught_images(project: Project) -> list[int]:
@@ -226,22 +228,18 @@ def _taught_images(project: Project) -> list[int]:
 
 def _vectors(model: ModelVersion, image_ids: Sequence[int]) -> Vectors:
     """Features of those images that have them, in the order asked for."""
-    found = StoredFeatures.objects.filter(version=model.feature_version, image_id__in=image_ids)
-    rows = {row[0]: row for row in found.values_list("image_id", "vector", "embedding")}
+    with connection.cursor() as cursor:
+        cursor.execute(VECTORS, {"version": model.feature_version, "ids": list(image_ids)})
+        rows = {row[0]: row for row in cursor.fetchall()}
     there = [rows[pk] for pk in image_ids if pk in rows]
-    nothing = np.zeros((0, len(head_of(model).mean)), dtype=np.float32)
+    width = len(head_of(model).mean)
     return Vectors(
         np.array([row[0] for row in there], dtype=np.int64),
-        np.stack([np.frombuffer(row[1], dtype="<f4") for row in there]) if there else nothing,
-        np.stack([np.asarray(row[2]) for row in there]) if there else nothing[:, :EMBEDDING_SIZE],
+        np.frombuffer(b"".join(row[1] for row in there), dtype="<f4").reshape(len(there), width),
+        np.frombuffer(b"".join(row[2] for row in there), dtype=">f4")
+        .reshape(len(there), EMBEDDING_SIZE)
+        .astype(np.float32),
     )
-
-
-def _scaled(head: Head, mine: Vectors, known: Vectors) -> tuple[FloatArray, FloatArray]:
-    """Features scaled by what the model does not know, few enough to be quick."""
-    others = posterior_features(head, known.vectors)
-    features, taught = sketch(posterior_features(head, mine.vectors), width=SKETCH_WIDTH, others=others)
-    return features, taught
 
 
 def _write(items: OpenItems, wanted: npt.NDArray[np.float64]) -> int:

@@ -1,9 +1,10 @@
 """What to ask people next: batches of pictures that teach the model most.
 
-At first, when little is labelled, typical pictures of every part of the catalogue (TypiClust, Hacohen et
-al., arXiv 2202.02794); later LCMD, the largest cluster's farthest member, on features scaled by the head's
-posterior, so that squared distances are what the model does not know (Holzmüller et al., arXiv 2203.09410).
-Whatever the strategy, near-duplicates never come together and no category starves.
+The queue asks for what lowers the variance of the whole pool most (``design.py``). Beside it stands what it
+was measured against: typical pictures of every part of the catalogue (TypiClust, Hacohen et al., arXiv
+2202.02794); LCMD, the largest cluster's farthest member, on features scaled by the head's posterior, so that
+squared distances are what the model does not know (Holzmüller et al., arXiv 2203.09410); farthest first; the
+most uncertain; chance. Whatever the strategy, near-duplicates never come together and no category starves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.clusters import Cover, kmeans, typicality
+from scoring.core.design import PoolVariance, precision_of
 from scoring.core.head import Head
 from scoring.core.types import FloatArray, NotFiniteError
 
@@ -25,6 +27,7 @@ Indices = npt.NDArray[np.int64]
 
 SMALLEST_CLUSTER = 5
 MOST_CLUSTERS = 500
+USUAL_VOTES = 3.0  # a finished label, where nothing else is said
 
 
 class Strategy(StrEnum):
@@ -35,14 +38,16 @@ class Strategy(StrEnum):
     K_CENTRE = "k_centre"
     TYPICAL = "typical"
     LCMD = "lcmd"
+    VARIANCE = "variance"
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """N pictures nobody has labelled.
 
-    ``features`` (N, D) scaled by the posterior (see ``posterior_features``); ``embeddings`` (N, E) of unit
-    length, in which near-duplicates are told; ``stds`` (N,) of the prediction; ``categories`` (N,).
+    ``features`` (N, D) scaled by the posterior (see ``posterior_features``) or, for VARIANCE, by a prior
+    (``design.kernel_features``); ``embeddings`` (N, E) of unit length, in which near-duplicates are told;
+    ``stds`` (N,) of the prediction; ``categories`` (N,).
     """
 
     features: FloatArray
@@ -64,10 +69,14 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """M pictures already labelled or on their way: ``features`` (M, D), ``embeddings`` (M, E)."""
+    """M pictures already labelled or on their way: ``features`` (M, D), ``embeddings`` (M, E).
+
+    ``votes`` (M,): without them each counts as finished.
+    """
 
     features: FloatArray
     embeddings: FloatArray
+    votes: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +229,17 @@ def _farthest_of_largest(cover: Cover, rows: Mask) -> int:
     return int(np.argmax(np.where(members if members.any() else rows, cover.distance, -np.inf)))
 
 
+def _fill_by_variance(batch: _Batch, taught: Taught, _rng: np.random.Generator) -> None:
+    """The picture whose label lowers the mean variance of the whole pool most, again and again."""
+    votes = np.full(len(taught.features), USUAL_VOTES) if taught.votes is None else taught.votes
+    pool = PoolVariance(batch.pool.features, taught.features, precision_of(votes))
+    usual = float(precision_of(USUAL_VOTES))
+    for rows in batch.turns():
+        row = int(np.argmax(np.where(rows, pool.gains(usual), -np.inf)))
+        batch.take(row)
+        pool.add(batch.pool.features[row], usual)
+
+
 def _fill_by_typicality(batch: _Batch, taught: Taught, rng: np.random.Generator) -> None:
     """The most typical picture of each part of the catalogue that has no label yet, largest parts first."""
     pool, known = batch.pool.embeddings, taught.embeddings
@@ -249,4 +269,5 @@ _FILL = {
     Strategy.K_CENTRE: _fill_by_k_centre,
     Strategy.TYPICAL: _fill_by_typicality,
     Strategy.LCMD: _fill_by_lcmd,
+    Strategy.VARIANCE: _fill_by_variance,
 }

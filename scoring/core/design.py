@@ -1,0 +1,114 @@
+"""What a label would settle: how much variance it takes from the whole pool, and at what price.
+
+The pool is described by a Gaussian process over its pictures (``kernel_features``), before and whatever
+anybody has said of them: a design for all of the catalogue rather than for one head's doubts, which are
+loudest about outliers. Asking for the picture that lowers the pool's mean variance most is the classical
+V-optimal design (Cohn, Ghahramani and Jordan, Active learning with statistical models, JAIR 4, 1996).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.types import FloatArray
+
+Array = npt.NDArray[np.float64]
+
+LANDMARKS = 320  # pictures that stand for the pool in its kernel
+MEDIAN_ROWS = 1000  # enough to know the usual distance
+TASTE = 0.15  # variance no vote removes (the head is not the truth), beside a picture's own of one
+VOTE_NOISE = 0.45  # variance of one vote, beside a picture's own: people differ about as much as pictures do
+JITTER = 1e-5
+
+
+def kernel_features(
+    table: FloatArray, others: FloatArray, rng: np.random.Generator, *, landmarks: int = LANDMARKS
+) -> tuple[FloatArray, FloatArray]:
+    """Rows (N, D) and (M, D) whose inner products are a Gaussian kernel of ``table`` (N, F) and ``others``.
+
+    The usual distance of the table is the kernel's length. By Nystrom's method (Williams and Seeger 2001):
+    exact where the table has no more rows than landmarks.
+    """
+    if not len(table):
+        return table, others[:, : table.shape[1]]
+    length = _median_square(table, rng)
+    kept = np.sort(rng.choice(len(table), min(landmarks, len(table)), replace=False))
+    centres = table[kept]
+    values, basis = np.linalg.eigh(_kernel(centres, centres, length).astype(np.float64))
+    root = (basis / np.sqrt(np.maximum(values, JITTER))).astype(np.float32)
+    return _kernel(table, centres, length) @ root, _kernel(others, centres, length) @ root
+
+
+class PoolVariance:
+    """Variance left in a pool, and what the next label of each of its pictures would take from it.
+
+    ``rows`` (N, D) with inner products as the prior covariance, about one on the diagonal; ``taught``
+    (M, D) already labelled with ``precisions`` (M,), one over the variance of their labels.
+    """
+
+    def __init__(self, rows: FloatArray, taught: FloatArray, precisions: npt.ArrayLike) -> None:
+        self.rows = rows
+        wide = taught.astype(np.float64)
+        inner = np.eye(rows.shape[1]) + (wide.T * np.asarray(precisions, dtype=np.float64)) @ wide
+        self.covariance: Array = np.asarray(np.linalg.inv(inner), dtype=np.float64)
+        self.spread: Array = (rows.T @ rows).astype(np.float64) / max(1, len(rows))
+        self.doubts = self._squares(rows, self.covariance)
+        self.pulls = self._squares(rows, self._pulling())
+
+    @property
+    def left(self) -> float:
+        """Mean variance of the pool."""
+        return float(self.doubts.mean()) if len(self.doubts) else 0.0
+
+    def gains(self, precision: float) -> Array:
+        """Variance (N,) one label of this precision would take from the pool's mean."""
+        return np.asarray(precision * self.pulls / (1.0 + precision * self.doubts), dtype=np.float64)
+
+    def gains_of(self, rows: FloatArray, precisions: npt.ArrayLike) -> Array:
+        """The same for other pictures (K, D), each with the precision (K,) it would gain."""
+        more = np.asarray(precisions, dtype=np.float64)
+        doubts = self._squares(rows, self.covariance)
+        pulls = self._squares(rows, self._pulling())
+        return np.asarray(more * pulls / (1.0 + more * doubts), dtype=np.float64)
+
+    def add(self, row: FloatArray, precision: float) -> None:
+        """A label of this precision came in for ``row`` (D,). O(N D + D^2)."""
+        wide = row.astype(np.float64)
+        along = self.covariance @ wide
+        weight = precision / (1.0 + precision * float(wide @ along))
+        through = self.covariance @ (self.spread @ along)
+        moved = self.rows @ np.column_stack([along, through]).astype(np.float32)
+        self.doubts -= weight * moved[:, 0] ** 2
+        self.pulls += (
+            weight
+            * moved[:, 0]
+            * (weight * float(along @ self.spread @ along) * moved[:, 0] - 2.0 * moved[:, 1])
+        )
+        self.covariance -= weight * np.outer(along, along)
+
+    def _pulling(self) -> Array:
+        return np.asarray(self.covariance @ self.spread @ self.covariance, dtype=np.float64)
+
+    def _squares(self, rows: FloatArray, matrix: Array) -> Array:
+        wide = rows.astype(np.float32)
+        return np.asarray(np.einsum("ij,ij->i", wide @ matrix.astype(np.float32), wide), dtype=np.float64)
+
+
+def precision_of(votes: npt.ArrayLike) -> Array:
+    """One over the variance of a label of so many votes, in the pool's units."""
+    return 1.0 / (TASTE + VOTE_NOISE / np.maximum(1.0, np.asarray(votes, dtype=np.float64)))
+
+
+def _kernel(a: FloatArray, b: FloatArray, length: float) -> FloatArray:
+    apart = (a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + (b**2).sum(axis=1)[None]
+    return np.asarray(np.exp(-np.maximum(apart, 0.0) / (2.0 * length)), dtype=np.float32)
+
+
+def _median_square(table: FloatArray, rng: np.random.Generator) -> float:
+    """Median squared distance of two rows; one where all are the same."""
+    some = table[rng.choice(len(table), min(MEDIAN_ROWS, len(table)), replace=False)]
+    lengths = (some**2).sum(axis=1)
+    apart = lengths[:, None] - 2.0 * (some @ some.T) + lengths[None]
+    upper = apart[np.triu_indices(len(some), 1)]
+    return max(float(np.median(upper)), 1e-9) if len(upper) else 1.0
