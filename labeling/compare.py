@@ -22,6 +22,7 @@ from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.annotate import DECIDED, LONGEST_MS, SETTLE
@@ -112,6 +113,15 @@ def recent_comparisons(*, user: User, project: Project, limit: int = 20) -> list
     """The person's comparisons that count, newest first: what undo walks through."""
     found = live_comparisons().filter(rater_id=user.pk, project=project).order_by("-id")
     return list(found.select_related("left__image__product", "right__image__product")[:limit])
+
+
+def compared_today(*, user: User, project: Project) -> int:
+    """How many pairs the person has answered today."""
+    return (
+        live_comparisons()
+        .filter(rater_id=user.pk, project=project, created_at__date=timezone.localdate())
+        .count()
+    )
 
 
 # --- what to ask ----------------------------------------------------------------------------------------

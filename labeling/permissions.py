@@ -31,6 +31,7 @@ WHERE m.user_id = %(user)s AND m.project_id = %(project)s
 PAGES = (
     ("home", _("Home"), Role.ANNOTATOR),
     ("label", _("Label"), Role.ANNOTATOR),
+    ("compare", _("Compare"), Role.ANNOTATOR),
     ("review", _("Review"), Role.REVIEWER),
     ("catalogue", _("Catalogue"), Role.ANNOTATOR),
     ("learning", _("Learning"), Role.ADMIN),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.views import audit, catalogue, data, export, home, label, learning, people, review, train
+from labeling.views import (
+    audit,
+    catalogue,
+    compare,
+    data,
+    export,
+    home,
+    label,
+    learning,
+    people,
+    review,
+    train,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
@@ -27,6 +39,7 @@ urlpatterns: list[URLPattern] = [
     path("audit/", audit.page, name="audit"),
     path("audit/events.csv", audit.events_csv, name="audit-events"),
     path("label/", label.label, name="label"),
+    path("compare/", compare.compare, name="compare"),
     path("review/", review.review, name="review"),
     path("review/<int:item_id>/decide/", review.decide, name="review-decide"),
     path("review/decide/", review.decide_many, name="review-decide-many"),

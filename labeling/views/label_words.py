@@ -90,3 +90,40 @@ def script_words() -> dict[str, str]:
         "today": _("{done} of {all} today"),
         "of": _("{n} of 5"),
     }
+
+
+SHARED = (
+    "saved",
+    "waiting",
+    "offline",
+    "offlineWaiting",
+    "signedOut",
+    "otherPerson",
+    "logIn",
+    "notKept",
+    "gotIt",
+    "tryAgain",
+    "pause",
+    "minutes",
+    "comingOffline",
+    "announceUndo",
+    "nothingToUndo",
+    "loadingHint",
+    "undo",
+)
+
+
+def compare_words() -> dict[str, str]:
+    """The same for the Compare page."""
+    spoken = script_words()
+    return {name: spoken[name] for name in SHARED} | {
+        "today": _("{n} today"),
+        "left": _("Left is better"),
+        "right": _("Right is better"),
+        "cannot_say": _("Can't say"),
+        "refused": _("Not taken: {title}. {why}"),
+        "announceAnswer": _("{answer}."),
+        "announcePair": _("Next: {left} on the left, {right} on the right."),
+        "coming": _("The next pair is on its way"),
+        "brokenPair": _("One of these pictures cannot be shown. Say that you can't tell, and tell an admin."),
+    }

@@ -2,14 +2,16 @@
    A network that fails, a page that is loaded again or a browser that dies loses nothing, and an answer
    that is sent twice is one vote, since the server knows its key.
 
-   One record: {seq, user, kind, url, body, about, tries, state, refusal}. Kinds: submit, undo, skip, back.
+   One record: {seq, user, kind, url, body, about, tries, state, refusal}. Kinds: submit, undo, skip, back of the
+   Label page, compare and compare-undo of the Compare page. Every page sends what waits, whoever wrote it; what
+   was refused is told on the page it comes from.
    waiting -> gone when the server has it, or refused, when it must be shown to the person. */
 
 const NAME = "vitrine-label";
 const STORE = "answers";
 const GIVE_UP_MS = 15_000;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
-const NOT_WORTH_TELLING = { undo: [404, 409], back: [404, 409], skip: [404] };
+const NOT_WORTH_TELLING = { undo: [404, 409], back: [404, 409], skip: [404], compare: [409], "compare-undo": [404, 409] };
 
 export const newKey = () => {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID wants HTTPS, a house may have none
@@ -130,10 +132,10 @@ class Forgetful {
 }
 
 export class Journal {
-  /* ``asks()`` adds to an answer the wish for the next pictures; ``tell`` hears: sent, refused, changed, and
+  /* ``kinds``: answers of this page. ``asks()`` adds to an answer the wish for the next pictures; ``tell`` hears: sent, refused, changed, and
      elsewhere when another tab changed something, which may have sent an answer of this one. */
-  constructor({ user, csrf, asks, tell }) {
-    Object.assign(this, { user, csrf, asks, tell });
+  constructor({ user, kinds, csrf, asks, tell }) {
+    Object.assign(this, { user, kinds, csrf, asks, tell });
     this.records = [];
     this.trouble = ""; // "", offline, signedOut, otherPerson
     this.failures = 0;
@@ -159,7 +161,7 @@ export class Journal {
   }
 
   get refused() {
-    return this.records.filter((record) => record.state === "refused");
+    return this.records.filter(({ state, kind }) => state === "refused" && this.kinds.has(kind));
   }
 
   /* Write an answer down and send it. Answers are written in the order in which they were given. */
@@ -251,7 +253,7 @@ export class Journal {
   async #send(record) {
     let answer;
     try {
-      answer = await post(record.url, { ...record.body, ...this.asks(record) }, this.csrf);
+      answer = await post(record.url, { ...record.body, ...(this.kinds.has(record.kind) ? this.asks(record) : {}) }, this.csrf);
     } catch {
       return this.#later("offline");
     }
@@ -264,13 +266,13 @@ export class Journal {
     if (ok || NOT_WORTH_TELLING[record.kind]?.includes(status)) {
       await this.store.remove(record.seq);
       this.#drop(record);
-      this.tell("sent", record, ok ? data : {});
+      if (this.kinds.has(record.kind)) this.tell("sent", record, ok ? data : {});
     } else {
       const refused = { ...record, state: "refused", refusal: { ...data, status } };
       await this.store.put(refused);
       this.records = this.records.map((one) => (one.seq === refused.seq ? refused : one));
       this.#changed();
-      this.tell("refused", refused);
+      if (this.kinds.has(refused.kind)) this.tell("refused", refused);
     }
     return true;
   }

@@ -38,6 +38,7 @@ class Label {
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({
       user: config.user,
+      kinds: new Set(["submit", "undo", "skip", "back"]),
       csrf: this.csrf,
       asks: (record) => this.queue.asksWith(record),
       tell: (what, record, data) => this.heard(what, record, data),

@@ -59,6 +59,7 @@ DOORS: dict[str, Door] = {
     "home": door(STRANGER),
     "project-choose": door(STRANGER, 404),
     "label": door(ANNOTATOR),
+    "compare": door(ANNOTATOR),
     "review": door(REVIEWER),
     "review-decide": door(REVIEWER, item_id="item"),
     "review-decide-many": door(REVIEWER),
