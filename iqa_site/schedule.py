@@ -11,5 +11,6 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep-leases": {"task": "maintenance.queue_sweep", "schedule": 30.0},
     "settle-labels": {"task": "maintenance.consensus_settle_due", "schedule": 15.0},
     "fill-and-order-queues": {"task": "maintenance.queue_reorder", "schedule": 10.0},
+    "renew-gold-questions": {"task": "maintenance.gold_due", "schedule": 60.0},
     "retrain-by-rule": {"task": "maintenance.retrain_by_rule", "schedule": 60.0},
 }

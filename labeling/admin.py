@@ -7,17 +7,23 @@ from django.http import HttpRequest
 
 from labeling.models import (
     Annotation,
+    Appeal,
     Assignment,
+    CategoryQuota,
     Comparison,
     Consensus,
     ExportJob,
     Flag,
+    GoldQuestion,
     Item,
     Membership,
     Panel,
+    Probe,
+    ProbeAnswer,
     Project,
     RaterProfile,
     Review,
+    SellerSide,
     Skip,
 )
 from scoring.admin import LookOnlyAdmin, NotedAdmin
@@ -134,3 +140,51 @@ class ReviewAdmin(LookOnlyAdmin):
     list_select_related = ("item", "reviewer")
     search_fields = ("=item__id", "reviewer__username", "reason")
     date_hierarchy = "created_at"
+
+
+@admin.register(GoldQuestion)
+class GoldQuestionAdmin(LookOnlyAdmin):
+    list_display = ("id", "project", "kind", "fault", "expected_low", "expected_high", "retired_at")
+    list_filter = ("kind", "fault", "project")
+    list_select_related = ("project",)
+    search_fields = ("=image__id", "=source__id")
+
+
+@admin.register(Probe)
+class ProbeAdmin(LookOnlyAdmin):
+    list_display = ("id", "user", "project", "kind", "state", "image", "opened_at")
+    list_filter = ("kind", "state", "project")
+    list_select_related = ("user", "project", "image")
+    search_fields = ("=image__id", "user__username")
+
+
+@admin.register(ProbeAnswer)
+class ProbeAnswerAdmin(LookOnlyAdmin):
+    list_display = ("id", "rater", "rating", "is_right", "is_accepted", "is_withdrawn", "created_at")
+    list_filter = ("is_right", "is_withdrawn")
+    list_select_related = ("rater",)
+    search_fields = ("=probe__id", "rater__username")
+
+
+@admin.register(CategoryQuota)
+class CategoryQuotaAdmin(LookOnlyAdmin):
+    list_display = ("project", "category", "share")
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("category",)
+
+
+@admin.register(Appeal)
+class AppealAdmin(LookOnlyAdmin):
+    list_display = ("id", "membership", "answer", "answered_by", "created_at")
+    list_filter = ("answer",)
+    list_select_related = ("membership", "answered_by")
+    search_fields = ("membership__user__username", "text")
+
+
+@admin.register(SellerSide)
+class SellerSideAdmin(LookOnlyAdmin):
+    list_display = ("project", "seller", "side", "drawn_at")
+    list_filter = ("side", "project")
+    list_select_related = ("project",)
+    search_fields = ("seller",)

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +21,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
-from labeling.answer import LONGEST_NOTE, Answer
+from labeling.answer import LONGEST_NOTE, NOTHING, Answer
 from labeling.flags import flag_raise
 from labeling.locks import item_lock, slot_lock
-from labeling.models import Annotation, Assignment, Flag, Item, Project
+from labeling.models import Annotation, Assignment, Flag, Item, Probe, Project
 from labeling.permissions import require_labeler
 from labeling.prepared import rows_of
 from scoring.core.types import nearest_vote
@@ -39,7 +38,6 @@ State = Assignment.State
 SETTLE = "maintenance.consensus_settle"
 DECIDED = (Item.State.APPROVED, Item.State.REJECTED)
 LONGEST_MS = 2**31 - 1
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 # Asked at every vote, so prepared.
 ANSWERED = "SELECT 1 FROM labeling_annotation WHERE assignment_id = %(slot)s OR key = %(key)s LIMIT 1"
@@ -71,7 +69,7 @@ class Shown:
     is_blind: bool
 
 
-def shown_of(assignment: Assignment, score: Score | None) -> Shown:
+def shown_of(assignment: Assignment | Probe, score: Score | None) -> Shown:
     """What this slot's person sees of ``score``; the card, the page and the vote must say the same."""
     if assignment.is_blind:
         return Shown(score=None, std=None, is_blind=True)
@@ -113,15 +111,15 @@ def annotation_submit(
     (``lease_lost``). ``score_id`` is the score the page showed, where it knows; else the displayed one
     is taken for it.
     """
-    answer = Answer(
+    answer = Answer.of(
         assignment_id,
-        rating,
-        accept,
-        dict(dimensions),
-        dict(defects),
-        is_flagged,
-        note.strip(),
-        supersedes_id,
+        rating=rating,
+        accept=accept,
+        dimensions=dimensions,
+        defects=defects,
+        is_flagged=is_flagged,
+        note=note,
+        supersedes_id=supersedes_id,
     )
     try:
         with transaction.atomic():

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +15,7 @@ from scoring.core.types import ACR_HIGH, ACR_LOW, Defect, Dimension
 from scoring.errors import BadInputError
 
 LONGEST_NOTE = 1000
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 DIMENSIONS, DEFECTS = frozenset(Dimension), frozenset(Defect)
 
 
@@ -44,6 +47,31 @@ class Answer:
             if name not in DEFECTS or not isinstance(there, bool):
                 raise BadInputError(_("There is no defect called {name}.").format(name=str(name)[:50]))
         require_text(self.note, most=LONGEST_NOTE)
+
+    @classmethod
+    def of(
+        cls,
+        assignment_id: int,
+        *,
+        rating: int | None = None,
+        accept: bool = False,
+        dimensions: Mapping[str, int] = NOTHING,
+        defects: Mapping[str, bool] = NOTHING,
+        is_flagged: bool = False,
+        note: str = "",
+        supersedes_id: int | None = None,
+    ) -> Answer:
+        """An answer with the parts that were sent."""
+        return cls(
+            assignment_id,
+            rating,
+            accept,
+            dict(dimensions),
+            dict(defects),
+            is_flagged,
+            note.strip(),
+            supersedes_id,
+        )
 
     @property
     def digest(self) -> str:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from psycopg.types.numeric import Int8
 
 from labeling.annotate import Shown, shown_of
-from labeling.models import Assignment, Consensus, Item, Project, Review
+from labeling.models import Assignment, Consensus, Item, Probe, Project, Review
 from labeling.prepared import rows_of
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.types import Dimension, grade_of, nearest_vote
@@ -40,19 +40,26 @@ SCORE_NAMES = [
     *(f"{dimension}_score" for dimension in Dimension),
     "findings",
 ]
-SHOWN = f"""
-SELECT t.id, t.returned_to_id, i.id, i.width, i.height, p.title, p.external_id, p.category,
-       {", ".join(f"s.{name}" for name in SCORE_NAMES)}
-FROM labeling_item t
+PICTURE = "i.id, i.width, i.height, p.title, p.external_id, p.category"
+
+
+def _shown_statement(key: str, table: str, scored: str) -> str:
+    return f"""
+SELECT {key}, {PICTURE}, {", ".join(f"s.{name}" for name in SCORE_NAMES)}
+FROM {table} t
 JOIN scoring_image i ON i.id = t.image_id
 JOIN scoring_product p ON p.id = i.product_id
 LEFT JOIN scoring_serving v ON v.id = 1
 LEFT JOIN LATERAL (
-  SELECT * FROM scoring_score c WHERE c.image_id = i.id AND c.model_id IN (v.displayed_id, v.champion_id)
+  SELECT * FROM scoring_score c WHERE c.image_id = {scored} AND c.model_id IN (v.displayed_id, v.champion_id)
   ORDER BY (c.model_id = v.displayed_id) DESC LIMIT 1
 ) s ON TRUE
-WHERE t.id = ANY (%(items)s)
-"""  # noqa: S608  (names of our own columns)
+WHERE t.id = ANY (%(ids)s)
+"""  # noqa: S608  (names of our own tables and columns)
+
+
+SHOWN = _shown_statement("t.id, t.returned_to_id", "labeling_item", "i.id")
+PROBED = _shown_statement("t.id, NULL::bigint", "labeling_probe", "t.scored_as_id")
 SCORE_FROM = 8
 
 
@@ -111,9 +118,9 @@ class Example(TypedDict):
 
 
 class _Row(NamedTuple):
-    """One row of SHOWN."""
+    """One row of SHOWN or PROBED."""
 
-    item_id: int
+    item_id: int  # or the probe's
     returned_to_id: int | None
     image_id: int
     width: int
@@ -149,7 +156,7 @@ def examples_of(*, project: Project) -> list[Example]:
 
 def cards_of(*, assignments: Sequence[Assignment], user: User) -> list[Card]:
     """A card for each lease, in their order: one statement, one more when something came back."""
-    known = {row.item_id: row for row in _shown(a.item_id for a in assignments)}
+    known = {row.item_id: row for row in _shown(SHOWN, (a.item_id for a in assignments))}
     reasons = _reasons(row.item_id for row in known.values() if row.returned_to_id == user.pk)
     return [
         _card(assignment, known[assignment.item_id], reasons.get(assignment.item_id, ""))
@@ -158,9 +165,15 @@ def cards_of(*, assignments: Sequence[Assignment], user: User) -> list[Card]:
     ]
 
 
-def _shown(item_ids: Iterable[int]) -> list[_Row]:
-    """What the items show; the score is the displayed model's, else the champion's."""
-    found = rows_of(SHOWN, {"items": [Int8(pk) for pk in item_ids]})
+def probe_cards_of(*, probes: Sequence[Probe]) -> list[Card]:
+    """A card for each probe, in their order, of the same cut as any other; one statement."""
+    known = {row.item_id: row for row in _shown(PROBED, (probe.pk for probe in probes))}
+    return [_card(probe, known[probe.pk], "") for probe in probes if probe.pk in known]
+
+
+def _shown(statement: str, ids: Iterable[int]) -> list[_Row]:
+    """What items or probes show; the score is the displayed model's, else the champion's."""
+    found = rows_of(statement, {"ids": [Int8(pk) for pk in ids]})
     return [_Row._make([*row[:SCORE_FROM], _score_of(row[SCORE_FROM:])]) for row in found]
 
 
@@ -180,7 +193,7 @@ def _reasons(returned: Iterable[int]) -> dict[int, str]:
     return dict(found.values_list("item_id", "reason"))
 
 
-def _card(assignment: Assignment, row: _Row, returned: str) -> Card:
+def _card(assignment: Assignment | Probe, row: _Row, returned: str) -> Card:
     shown, score = shown_of(assignment, row.score), row.score
     moved = 0.0 if shown.score is None or score is None else shown.score - score.overall_score
     prediction = _prediction(shown, score, moved)

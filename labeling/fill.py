@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from labeling.core.gold import planted_score
 from labeling.core.priority import by_uncertainty
 from labeling.holdout import Newcomer, holdout_draw
 from labeling.models import Project
@@ -20,7 +22,7 @@ SPLIT_SEED = 0  # the same for every freeze, so that an image never changes side
 FILL_CHUNK = 20_000
 
 NEWCOMERS = """
-SELECT i.id, p.id, p.seller, s.overall_std
+SELECT i.id, p.id, p.seller, s.overall_std, s.overall_score
 FROM scoring_score s
 JOIN scoring_image i ON i.id = s.image_id
 JOIN scoring_product p ON p.id = i.product_id
@@ -72,10 +74,7 @@ def _newcomers(project: Project, image_ids: Sequence[int] | None) -> list[Newcom
                 "limit": FILL_CHUNK,
             },
         )
-        return [
-            Newcomer(image_id, product_id, seller, std)
-            for image_id, product_id, seller, std in cursor.fetchall()
-        ]
+        return [Newcomer(*row) for row in cursor.fetchall()]
 
 
 @transaction.atomic
@@ -93,16 +92,22 @@ def _insert(project: Project, newcomers: Sequence[Newcomer]) -> int:
         )
         items = cursor.fetchall()
         is_held = {n.image_id: side for n, side in zip(newcomers, held, strict=True)}
-        _insert_slots(cursor, project, [(item, priority, is_held[image]) for item, image, priority in items])
+        scores = {n.image_id: n.overall_score for n in newcomers}
+        told = [(item, priority, is_held[image], scores[image]) for item, image, priority in items]
+        _insert_slots(cursor, project, told)
     return len(items)
 
 
-def _insert_slots(cursor: CursorWrapper, project: Project, items: Sequence[tuple[int, float, bool]]) -> None:
+def _insert_slots(
+    cursor: CursorWrapper, project: Project, items: Sequence[tuple[int, float, bool, float]]
+) -> None:
     """Free slots of new items. Nobody is told the model's score of a picture the model is judged by."""
     rng = np.random.default_rng()  # who sees which prediction hidden must not be foreseeable
     votes = {True: max(project.overlap, project.holdout_votes), False: project.overlap}
     rows = [
-        (item, slot, priority, held) for item, priority, held in items for slot in range(1, votes[held] + 1)
+        (item, slot, priority, held, score)
+        for item, priority, held, score in items
+        for slot in range(1, votes[held] + 1)
     ]
     blind = (rng.random(len(rows)) < project.blind_rate) | np.array([row[3] for row in rows], dtype=bool)
     cursor.execute(
@@ -113,6 +118,14 @@ def _insert_slots(cursor: CursorWrapper, project: Project, items: Sequence[tuple
             "slots": [row[1] for row in rows],
             "priorities": [row[2] for row in rows],
             "blinds": blind.tolist(),
-            "planted": [None] * len(rows),
+            "planted": _planted(project, [row[4] for row in rows], blind, rng),
         },
     )
+
+
+def _planted(
+    project: Project, scores: Sequence[float], blind: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> list[float | None]:
+    """A wrong number 0-100 for some of the slots that show one, None for the rest."""
+    chosen = (rng.random(len(scores)) < project.planted_rate) & ~blind
+    return [planted_score(score, rng) if plant else None for score, plant in zip(scores, chosen, strict=True)]

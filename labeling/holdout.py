@@ -54,6 +54,7 @@ class Newcomer:
     product_id: int
     seller: str
     overall_std: float
+    overall_score: float = 50.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
 from labeling.models import Assignment, Project
-from labeling.permissions import labeler_project, require_labeler
+from labeling.permissions import require_labeler
 from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import BadInputError, ConflictError
 
@@ -124,26 +124,19 @@ def lease_next(
     was); a page that prefetches names those it has in ``holding`` and gets others. Each row carries
     ``image_id`` beside its columns. Refuses strangers and paused people.
     """
-    _require_some(count)
+    require_some(count)
     require_labeler(user, project)
-    return _lease_best(user, project, count=count, holding=holding)
+    return lease_best(user, project, count=count, holding=holding)
 
 
-def lease_next_in(
-    *, user: User, project_id: int, count: int = 1, holding: Collection[int] = ()
-) -> tuple[Project, list[Assignment]]:
-    """``lease_next`` by the project's id: the project and the person's role in it come by one query."""
-    _require_some(count)
-    project = labeler_project(user, project_id)
-    return project, _lease_best(user, project, count=count, holding=holding)
-
-
-def _require_some(count: int) -> None:
+def require_some(count: int) -> None:
+    """Refuse to hand out none, or more than a sheet of pictures."""
     if not 1 <= count <= MOST_LEASES:
         raise BadInputError(_("Ask for 1 to {most} images.").format(most=MOST_LEASES))
 
 
-def _lease_best(user: User, project: Project, *, count: int, holding: Collection[int]) -> list[Assignment]:
+def lease_best(user: User, project: Project, *, count: int, holding: Collection[int]) -> list[Assignment]:
+    """``lease_next`` for somebody whose role has been looked at."""
     for window in (WINDOW, WHOLE):
         leased = _lease(user, project, count=count, holding=holding, window=window)
         if leased:

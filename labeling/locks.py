@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
 from labeling.core.consensus import Prior
-from labeling.models import Assignment, ExportJob, Item, Membership, Panel, Project
+from labeling.models import Assignment, ExportJob, Item, Membership, Panel, Probe, Project
 from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import NotThereError
 
@@ -51,6 +52,15 @@ def slot_lock(assignment_id: int) -> Assignment:
     slot, item, project = parts_of(rows[0], Assignment, Item, Project)
     item.project, slot.item = project, item
     found: Assignment = slot
+    return found
+
+
+def probe_lock(probe_id: int, user: User) -> Probe:
+    """A probe of the person's with its project, the probe locked."""
+    mine = Probe.objects.select_for_update(of=("self",), no_key=True).select_related("project")
+    found = mine.filter(pk=probe_id, user_id=user.pk).first()
+    if found is None:
+        raise NotThereError(_("There is no such image for you."))
     return found
 
 

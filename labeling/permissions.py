@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg.types.numeric import Int8
 
-from labeling.models import Annotation, Membership, Project, Review
+from labeling.models import Annotation, Membership, Probe, Project, Review
 from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import NotAllowedError, NotThereError
 
@@ -20,7 +21,10 @@ RANK = {Role.ANNOTATOR: 1, Role.REVIEWER: 2, Role.ADMIN: 3}
 
 # Asked at every vote and every lease, so prepared.
 MEMBER = f"""
-SELECT m.role, m.is_paused, m.pause_reason, {columns_of(Project, "p")}
+SELECT m.role, m.is_paused, m.pause_reason, m.qualified_at IS NOT NULL,
+       EXISTS (SELECT 1 FROM labeling_probe b
+               WHERE b.user_id = m.user_id AND b.project_id = m.project_id AND b.state = 'open'),
+       {columns_of(Project, "p")}
 FROM labeling_membership m
 JOIN labeling_project p ON p.id = m.project_id
 JOIN auth_user u ON u.id = m.user_id AND u.is_active
@@ -42,6 +46,22 @@ PAGES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Labeler:
+    """A person who may rate in a project now. ``has_probes``: pictures beside the slots wait for them."""
+
+    user: User
+    project: Project
+    role: Membership.Role
+    has_probes: bool
+    is_qualified: bool
+
+    @property
+    def must_qualify(self) -> bool:
+        """Newcomers do, where the project asks for it; whoever reviews or administers has been chosen."""
+        return self.project.qualification_count > 0 and self.role == Role.ANNOTATOR and not self.is_qualified
+
+
 def role_of(user: User, project: Project) -> Membership.Role | None:
     """The person's role in the project; a superuser is an admin everywhere."""
     if not user.is_active:
@@ -56,27 +76,37 @@ def require_labeler(user: User, project: Project) -> Membership.Role:
     """The person's role, if they may rate in the project now; a paused person is told why."""
     if user.is_active and user.is_superuser:
         return Role.ADMIN
-    return _member(user, project.pk)[0]
+    return _member(user, project.pk).role
 
 
-def labeler_project(user: User, project_id: int) -> Project:
-    """A live project the person may rate in now, in one statement; refuses as ``require_labeler`` does."""
-    if user.is_active and user.is_superuser:
-        found = Project.objects.filter(pk=project_id).first()
-    else:
-        found = _member(user, project_id)[1]
-    if found is None or found.is_archived:
+def labeler_of(user: User, project_id: int) -> Labeler:
+    """The person in a live project they may rate in now, by one statement; refuses like its sister."""
+    found = _superuser(user, project_id) if user.is_superuser else _member(user, project_id)
+    if found.project.is_archived:
         raise NotThereError(gettext("There is no such project for you."))
     return found
 
 
-def _member(user: User, project_id: int) -> tuple[Membership.Role, Project]:
+def labeler_project(user: User, project_id: int) -> Project:
+    """A live project the person may rate in now."""
+    return labeler_of(user, project_id).project
+
+
+def _superuser(user: User, project_id: int) -> Labeler:
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None or not user.is_active:
+        raise NotThereError(gettext("There is no such project for you."))
+    has_probes = Probe.objects.filter(user_id=user.pk, project_id=project_id, state=Probe.State.OPEN).exists()
+    return Labeler(user, project, Role.ADMIN, has_probes=has_probes, is_qualified=True)
+
+
+def _member(user: User, project_id: int) -> Labeler:
     rows = rows_of(MEMBER, {"user": Int8(user.pk), "project": Int8(project_id)})
     if not rows:
         raise NotThereError(gettext("There is no such project for you."))
-    role, is_paused, why, *values = rows[0]
+    role, is_paused, why, is_qualified, has_probes, *values = rows[0]
     _require_at_work(is_paused, why)
-    return Role(role), parts_of(values, Project)[0]
+    return Labeler(user, parts_of(values, Project)[0], Role(role), has_probes, is_qualified)
 
 
 def _require_at_work(is_paused: bool, why: str) -> None:

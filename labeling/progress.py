@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from labeling.dataset import FINISHED
 from labeling.models import Annotation, Item, Project
 from labeling.permissions import RANK, Role, own_work, role_of
+from labeling.probes import live_answers
 from labeling.queue import left_for
 from scoring.models import (
     DatasetVersion,
@@ -145,7 +146,10 @@ def live_votes(project: Project) -> QuerySet[Annotation]:
 
 
 def my_work(*, user: User, project: Project) -> MyWork:
-    """One person's votes, streak, and what waits for them; a handful of queries."""
+    """One person's answers, streak, and what waits for them; a handful of queries.
+
+    Answers to probes are counted along: a number that stands still would give them away.
+    """
     today = timezone.localdate()
     mine = live_votes(project).filter(rater_id=user.pk)
     days = list(
@@ -154,9 +158,11 @@ def my_work(*, user: User, project: Project) -> MyWork:
         .annotate(votes=Count("id"))
     )
     of_day = {day: votes for day, votes in days if day is not None}
+    asked = live_answers().filter(rater_id=user.pk, probe__project=project)
+    beside = asked.aggregate(all=Count("id"), today=Count("id", filter=Q(created_at__date=today)))
     return MyWork(
-        votes_today=of_day.get(today, 0),
-        votes_total=mine.count(),
+        votes_today=of_day.get(today, 0) + beside["today"],
+        votes_total=mine.count() + beside["all"],
         left=left_for(user=user, project=project),
         streak_days=streak_of(list(of_day), today=today),
         reviews_waiting=_reviews_waiting(user, project),

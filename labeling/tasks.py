@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from labeling import consensus, export, learning, ordering, queue, train
+from labeling import consensus, export, gold, learning, ordering, queue, train
 from labeling.models import Project
 
 
@@ -26,6 +26,16 @@ def run_export(job_id: int) -> dict[str, str]:
 @shared_task(name="maintenance.export_sweep")
 def sweep_exports() -> dict[str, int]:
     return export.export_sweep()
+
+
+@shared_task(name="maintenance.gold_due")
+def wake_for_gold() -> dict[str, int]:
+    return gold.gold_due()
+
+
+@shared_task(name="score.gold_renew", soft_time_limit=240, time_limit=300)
+def renew_gold() -> dict[str, int]:
+    return gold.gold_renew()
 
 
 @shared_task(name="maintenance.retrain_by_rule")

@@ -19,23 +19,24 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.annotate import annotation_submit, annotation_withdraw, live_annotations
 from labeling.api import label_shapes as shapes
-from labeling.card import Card, cards_of
 from labeling.current import current_project
-from labeling.models import Annotation, Assignment
-from labeling.queue import (
-    item_skip,
-    item_unskip,
-    lease_extend,
-    lease_next_in,
-    lease_release,
-    nothing_words,
-    why_nothing,
+from labeling.label import (
+    Vote,
+    card_again,
+    picture_skip,
+    picture_unskip,
+    pictures_extend,
+    pictures_next,
+    vote_give,
+    vote_live,
+    vote_of,
+    vote_take_back,
 )
+from labeling.queue import lease_release, nothing_words, why_nothing
 from scoring.access import person_of
 from scoring.api.strict import body_of
-from scoring.errors import ConflictError, NotThereError, StationError
+from scoring.errors import ConflictError, StationError
 
 TAG = ["label"]
 Said = Mapping[str, Any]
@@ -65,10 +66,10 @@ def label_submit(request: Request) -> Response:
     except ConflictError as refusal:
         if refusal.code != "already_voted":
             raise
-        live = live_annotations().filter(assignment_id=said["assignment"], rater_id=user.pk).first()
-        told = {"code": refusal.code, "detail": str(refusal), "live": _vote_of(live) if live else None}
+        live = vote_live(user=user, assignment_id=said["assignment"])
+        told = {"code": refusal.code, "detail": str(refusal), "live": _told(live) if live else None}
         return Response(told, status=refusal.status)
-    return Response({"vote": _vote_of(vote), **_after(request, user, said)})
+    return Response({"vote": _told(vote), **_after(request, user, said)})
 
 
 @extend_schema(tags=TAG, summary="Take a vote back", request=shapes.UndoInput, responses=shapes.OneShape)
@@ -78,11 +79,9 @@ def label_undo(request: Request) -> Response:
     user, said = person_of(request), body_of(request, shapes.UndoInput)
     require_same_person(user, said)
     by = {"key": said["vote"]} if "vote" in said else {"pk": said["annotation"]}
-    vote = Annotation.objects.filter(rater_id=user.pk, **by).first()
-    if vote is None:
-        raise NotThereError(_("You gave no such vote."))
-    annotation_withdraw(user=user, annotation_id=vote.pk, key=said["key"])
-    return Response({"card": _card_again(user, vote.assignment_id)})
+    vote = vote_of(user=user, **by)
+    vote_take_back(user=user, vote_id=vote.pk, key=said["key"])
+    return Response({"card": card_again(user=user, vote=vote)})
 
 
 @extend_schema(tags=TAG, summary="Skip a picture", request=shapes.SkipInput, responses=shapes.NextShape)
@@ -92,9 +91,9 @@ def label_skip(request: Request) -> Response:
     user, said = person_of(request), body_of(request, shapes.SkipInput)
     require_same_person(user, said)
     if said["back"]:
-        assignment = item_unskip(user=user, assignment_id=said["assignment"])
-        return Response({"cards": cards_of(assignments=[assignment], user=user), "nothing": None})
-    item_skip(user=user, assignment_id=said["assignment"])
+        cards = picture_unskip(user=user, assignment_id=said["assignment"])
+        return Response({"cards": cards, "nothing": None})
+    picture_skip(user=user, assignment_id=said["assignment"])
     return Response(_after(request, user, said))
 
 
@@ -104,7 +103,7 @@ def label_extend(request: Request) -> Response:
     """The heartbeat of a page: says which pictures are still yours, and until when."""
     user, said = person_of(request), body_of(request, shapes.HoldInput)
     require_same_person(user, said)
-    extended = lease_extend(user=user, assignment_ids=said["assignments"])
+    extended = pictures_extend(user=user, assignment_ids=said["assignments"])
     return Response({"held": sorted(extended.held), "until": extended.until})
 
 
@@ -120,8 +119,8 @@ def label_release(request: Request) -> Response:
     return Response({"released": released})
 
 
-def _submit(user: User, said: Said) -> Annotation:
-    return annotation_submit(
+def _submit(user: User, said: Said) -> Vote:
+    return vote_give(
         user=user,
         assignment_id=said["assignment"],
         key=said["key"],
@@ -156,21 +155,16 @@ def _after(request: Request, user: User, said: Said) -> dict[str, Any]:
 
 def _next(request: Request, user: User, asked: Said) -> dict[str, Any]:
     project_id = asked.get("project") or current_project(cast(HttpRequest, request)).pk
-    project, leased = lease_next_in(
+    project, cards = pictures_next(
         user=user, project_id=project_id, count=asked["count"], holding=asked["holding"]
     )
-    if leased:
-        return {"cards": cards_of(assignments=leased, user=user), "nothing": None}
+    if cards:
+        return {"cards": cards, "nothing": None}
     nothing = why_nothing(user=user, project=project)
     return {"cards": [], "nothing": {**asdict(nothing), "detail": nothing_words(nothing)}}
 
 
-def _card_again(user: User, assignment_id: int) -> Card | None:
-    held = Assignment.objects.filter(pk=assignment_id, user_id=user.pk, state=Assignment.State.LEASED)
-    return next(iter(cards_of(assignments=list(held), user=user)), None)
-
-
-def _vote_of(vote: Annotation) -> dict[str, Any]:
+def _told(vote: Vote) -> dict[str, Any]:
     return {
         "id": vote.pk,
         "key": vote.key,

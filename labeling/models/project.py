@@ -6,9 +6,28 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+RATES = (
+    "blind_rate",
+    "planted_rate",
+    "repeat_rate",
+    "gold_rate",
+    "least_gold_accuracy",
+    "qualification_pass",
+)
+
+
+def _shares() -> models.Q:
+    every = models.Q()
+    for name in RATES:
+        every &= models.Q(**{f"{name}__gte": 0, f"{name}__lte": 1})
+    return every
+
 
 class Project(models.Model):
-    """A body of images that some people rate under one set of rules. All rates are shares 0-1."""
+    """A body of images that some people rate under one set of rules. All rates are shares 0-1.
+
+    ``qualification_count`` 0: newcomers label at once; ``least_gold_accuracy`` 0: nobody is paused by rule.
+    """
 
     class Order(models.TextChoices):
         MIXED = "mixed", _("Mixed: most informative, some random")
@@ -27,6 +46,10 @@ class Project(models.Model):
     repeat_rate = models.FloatField(_("repeats"), default=0.03)
     gold_rate = models.FloatField(_("gold questions"), default=0.05)
     warmup_count = models.PositiveSmallIntegerField(_("warm-up pictures"), default=0)
+    least_gold_accuracy = models.FloatField(_("pause below this share of right gold answers"), default=0.6)
+    fewest_gold_answers = models.PositiveSmallIntegerField(_("gold answers before a pause"), default=8)
+    qualification_count = models.PositiveSmallIntegerField(_("pictures to qualify with"), default=0)
+    qualification_pass = models.FloatField(_("pass mark to qualify"), default=0.7)
     session_minutes = models.PositiveSmallIntegerField(_("session length in minutes"), default=25)
     holdout_share = models.FloatField(
         _("share of pictures held back to judge the model by"), default=0.2, db_default=0.2
@@ -53,6 +76,7 @@ class Project(models.Model):
                 condition=models.Q(holdout_share__gte=0) & models.Q(holdout_share__lte=0.5),
                 name="at_most_half_of_a_project_is_held_back",
             ),
+            models.CheckConstraint(condition=_shares(), name="rates_of_a_project_are_shares"),
         ]
 
     def __str__(self) -> str:
@@ -86,19 +110,49 @@ class SellerSide(models.Model):
         return f"{self.seller}: {self.side}"
 
 
+class CategoryQuota(models.Model):
+    """The share 0-1 of the pictures handed out that a category should have; the others share the rest."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="quotas")
+    category = models.CharField(max_length=200)
+    share = models.FloatField()
+
+    class Meta:
+        verbose_name = _("category quota")
+        verbose_name_plural = _("category quotas")
+        ordering = ["category"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "category"], name="a_category_has_one_quota"),
+            models.CheckConstraint(condition=models.Q(share__gt=0, share__lte=1), name="a_quota_is_a_share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} {self.share:.0%}"
+
+
 class Membership(models.Model):
-    """A person's role in a project. Reviewers may also annotate; admins may do everything."""
+    """A person's role in a project. Reviewers may also annotate; admins may do everything.
+
+    ``judged_from``: gold answers given earlier are forgiven. ``paused_by``: who stopped the person.
+    """
 
     class Role(models.TextChoices):
         ANNOTATOR = "annotator", _("Annotator")
         REVIEWER = "reviewer", _("Reviewer")
         ADMIN = "admin", _("Admin")
 
+    class PausedBy(models.TextChoices):
+        ADMIN = "admin", _("An admin")
+        RULE = "rule", _("The project's rule")
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role)
     is_paused = models.BooleanField(_("paused"), default=False)
     pause_reason = models.CharField(max_length=300, blank=True, default="")
+    paused_by = models.CharField(max_length=8, choices=PausedBy, blank=True, default="")
+    judged_from = models.DateTimeField(null=True, blank=True)
+    qualified_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -110,3 +164,34 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.role}"
+
+
+class Appeal(models.Model):
+    """What a paused person asks an admin to look at again; at most one of a person is open."""
+
+    class Answer(models.TextChoices):
+        RESUME = "resume", _("Go on")
+        KEEP = "keep", _("Stay paused")
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="appeals")
+    text = models.CharField(max_length=1000)
+    answer = models.CharField(max_length=8, choices=Answer, blank=True, default="")
+    reply = models.CharField(max_length=1000, blank=True, default="")
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("appeal")
+        verbose_name_plural = _("appeals")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["membership"], condition=models.Q(answer=""), name="a_person_has_one_open_appeal"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.membership_id}: {self.answer or 'open'}"

@@ -22,12 +22,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from labeling.annotate import annotation_submit, annotation_withdraw, recent_votes
-from labeling.card import Card, cards_of, examples_of
+from labeling.card import Card, examples_of
 from labeling.current import current_project
-from labeling.models import Annotation, Assignment, Project
+from labeling.label import (
+    Given,
+    card_held,
+    given_lately,
+    picture_skip,
+    pictures_next,
+    vote_give,
+    vote_take_back,
+)
+from labeling.models import Project
 from labeling.progress import my_work
-from labeling.queue import item_skip, lease_next, nothing_words, skips_forget, why_nothing
+from labeling.queue import nothing_words, skips_forget, why_nothing
 from labeling.views.label_words import actions, script_words
 from scoring.core.types import Defect, Dimension
 from scoring.errors import BadInputError, ConflictError, NotThereError
@@ -48,7 +56,7 @@ def label(request: HttpRequest) -> HttpResponse:
         return _answered(request, user, project)
     wanted = _whole(request.GET.get("at", ""))
     card = _card(user, project, at=wanted)
-    votes = recent_votes(user=user, project=project, limit=UNDO_SHOWN)
+    votes = given_lately(user=user, project=project, limit=UNDO_SHOWN)
     nothing = None if card else why_nothing(user=user, project=project)
     context = {
         "card": card,
@@ -81,7 +89,7 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
 def _act_vote(user: User, project: Project, said: QueryDict) -> int | None:
     """Store the vote; the next picture follows."""
     accept = "rating" not in said
-    annotation_submit(
+    vote_give(
         user=user,
         assignment_id=_number(said, "assignment"),
         key=_key(said),
@@ -103,7 +111,7 @@ def _defects(said: QueryDict) -> dict[str, bool]:
 
 
 def _act_skip(user: User, project: Project, said: QueryDict) -> int | None:
-    item_skip(user=user, assignment_id=_number(said, "assignment"))
+    picture_skip(user=user, assignment_id=_number(said, "assignment"))
     return None
 
 
@@ -111,7 +119,7 @@ def _act_undo(user: User, project: Project, said: QueryDict) -> int | None:
     """Take the last vote back and show its picture again."""
     last = _number(said, "vote")
     key = _key(said, "undo_key")
-    return annotation_withdraw(user=user, annotation_id=last, key=key).assignment_id
+    return vote_take_back(user=user, vote_id=last, key=key).assignment_id
 
 
 def _act_again(user: User, project: Project, said: QueryDict) -> int | None:
@@ -155,11 +163,8 @@ def _key(said: QueryDict, name: str = "key") -> UUID:
 # --- what the page shows ------------------------------------------------------------------------------
 def _card(user: User, project: Project, *, at: int | None) -> Card | None:
     """The picture asked for if it is theirs, else the next."""
-    held = Assignment.objects.filter(
-        pk=at or 0, project=project, user_id=user.pk, state=Assignment.State.LEASED
-    )
-    leased = (list(held) if at else []) or lease_next(user=user, project=project)
-    return next(iter(cards_of(assignments=leased, user=user)), None)
+    held = card_held(user=user, project=project, assignment_id=at) if at else None
+    return held or next(iter(pictures_next(user=user, project_id=project.pk)[1]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ class _Form:
 
 
 def _config(
-    request: HttpRequest, user: User, project: Project, card: Card | None, votes: list[Annotation]
+    request: HttpRequest, user: User, project: Project, card: Card | None, votes: list[Given]
 ) -> dict[str, Any]:
     """What the script starts with."""
     return {
@@ -210,8 +215,8 @@ def _config(
             {
                 "key": str(vote.key),
                 "rating": vote.rating,
-                "title": str(vote.item.image.product),
-                "thumbnail": reverse("thumbnail", args=[vote.item.image_id]),
+                "title": vote.title,
+                "thumbnail": reverse("thumbnail", args=[vote.image_id]),
             }
             for vote in votes
         ],

@@ -30,7 +30,8 @@ class Image(models.Model):
     """One picture, known by the SHA-256 of the bytes that came in; stored re-encoded, without metadata.
 
     ``jpeg_quality`` (1-100) is read from the source's quantisation tables, since the stored copy
-    no longer tells; null where the source was no JPEG.
+    no longer tells; null where the source was no JPEG. ``is_made``: we spoilt a picture on purpose, to ask
+    people about it; it stays hidden, is never scored and is in no catalogue.
     """
 
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -44,12 +45,19 @@ class Image(models.Model):
     jpeg_quality = models.FloatField(null=True, blank=True)
     is_animated = models.BooleanField(default=False)
     is_hidden = models.BooleanField(_("hidden"), default=False)
+    is_made = models.BooleanField(_("made here"), default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
         verbose_name = _("image")
         verbose_name_plural = _("images")
         indexes = [models.Index(fields=["product"], name="images_of_product")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_made=False) | models.Q(is_hidden=True),
+                name="a_picture_made_here_stays_hidden",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.digest[:12]

@@ -52,7 +52,8 @@ def _image_for(request: HttpRequest, image_id: int) -> Image:
     assert isinstance(user, User)  # noqa: S101  (login_required has seen to it)
     require_reached(user, "annotator")
     image = Image.objects.filter(pk=image_id).first()
-    if image is None or (image.is_hidden and not role_reached(user, "admin")):
+    # A picture made here is hidden from every list, yet people are asked about it on the Label page.
+    if image is None or (image.is_hidden and not image.is_made and not role_reached(user, "admin")):
         raise NotThereError(_("There is no such image."))
     return image
 

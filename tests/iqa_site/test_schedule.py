@@ -29,5 +29,12 @@ def test_every_entry_goes_to_the_queue_of_sweepers(entry: str) -> None:
 
 def test_every_message_a_station_sends_has_its_task() -> None:
     app.loader.import_default_modules()
-    for name in ("score.chunks", "rescore.chunks", "ingest.run", "train.run", "maintenance.consensus_settle"):
+    for name in (
+        "score.gold_renew",
+        "score.chunks",
+        "rescore.chunks",
+        "ingest.run",
+        "train.run",
+        "maintenance.consensus_settle",
+    ):
         assert name in current_app.tasks
