@@ -6,6 +6,7 @@ a cross-validation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -156,7 +157,13 @@ def _without(learned: Labels, groups: set[str], prior: Head) -> Head:
 
 def load_labels(dataset: DatasetVersion, *, feature_version: str) -> Labels:
     """Rows of a dataset that have features of this version, in image order, in two queries."""
-    rows = list(DatasetRow.objects.filter(dataset=dataset).order_by("image_id"))
+    return labels_of_rows(
+        list(DatasetRow.objects.filter(dataset=dataset).order_by("image_id")), feature_version=feature_version
+    )
+
+
+def labels_of_rows(rows: Sequence[DatasetRow], *, feature_version: str) -> Labels:
+    """Those of some rows that have features of this version, in their order, in one query."""
     vectors = {
         image_id: np.frombuffer(vector, dtype="<f4")
         for image_id, vector in StoredFeatures.objects.filter(

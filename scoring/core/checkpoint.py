@@ -29,8 +29,8 @@ def write_tensors(folder: Path, tensors: Tensors, meta: Mapping[str, Any]) -> st
     folder.mkdir(parents=True, exist_ok=True)
     body = save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     digest = hashlib.sha256(body).hexdigest()
-    _write_whole(folder / f"{digest}.json", json.dumps(dict(meta), indent=1, sort_keys=True).encode())
-    _write_whole(folder / f"{digest}.safetensors", body)
+    write_whole(folder / f"{digest}.json", json.dumps(dict(meta), indent=1, sort_keys=True).encode())
+    write_whole(folder / f"{digest}.safetensors", body)
     return digest
 
 
@@ -53,7 +53,8 @@ def read_tensor_file(path: Path, digest: str | None = None) -> dict[str, npt.NDA
         raise WeightsError(f"{path.name} is damaged") from error
 
 
-def _write_whole(path: Path, body: bytes) -> None:
+def write_whole(path: Path, body: bytes) -> None:
+    """Write a file so that a kill leaves the old one or the new one."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     with draft.open("wb") as file:
         file.write(body)

@@ -1,0 +1,173 @@
+"""A course on disk: stopped anywhere it loses at most an epoch and ends the same; damage is passed over."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from scoring import deep_course, device
+from scoring.core.checkpoint import read_tensor_file
+from scoring.core.fine_tune import Recipe
+from scoring.deep_course import checkpoint_read, course_read, course_run, course_write, views_write
+from tests.scoring.core.test_fine_tune import ROWS, TinyEncoder, start_of, tiny
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL: nothing of ours runs after it."""
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twenty tiny lessons, eight of them judged, so that the curve has an SRCC."""
+
+    def encoder(weights: Path) -> TinyEncoder:
+        torch.manual_seed(0)
+        return TinyEncoder().eval()
+
+    monkeypatch.setattr(deep_course, "encoder_read", encoder)
+    _pupil, lessons = tiny()
+    for row in ROWS:
+        whole, crop = lessons.views(int(row))
+        views_write(tmp_path, int(row), (np.clip(whole, -0.99, 1), np.clip(crop, -0.99, 1)))
+    start = start_of(np.random.default_rng(0))
+    course_write(
+        tmp_path,
+        recipe=Recipe(epochs=4, batch=4, encoder_rate=1e-2, head_rate=1e-2),
+        lessons={
+            "vectors": lessons.vectors,
+            "targets": lessons.targets,
+            "histograms": lessons.histograms,
+            "is_judged": np.arange(20) >= 12,
+            **{name: getattr(start, name) for name in type(start).__slots__ if name != "level"},
+        },
+        facts={"weights": "tiny", "level": start.level},
+    )
+    return tmp_path
+
+
+def quiet(line: Mapping[str, Any]) -> None:
+    """Hears everything, does nothing."""
+
+
+def final_state(folder: Path) -> dict[str, np.ndarray]:
+    found = checkpoint_read(folder)
+    assert found is not None
+    assert found.epoch == 4
+    return dict(found.state)
+
+
+def test_a_point_an_epoch_with_loss_srcc_and_seconds(course: Path) -> None:
+    heard: list[Mapping[str, Any]] = []
+    course_run(course, told=heard.append)
+    curves = [line["curve"] for line in heard if "curve" in line]
+    assert [len(curve) for curve in curves] == [1, 2, 3, 4]
+    assert all({"epoch", "loss", "srcc", "seconds"} <= point.keys() for point in curves[-1])
+    assert {line["steps"] for line in heard if "steps" in line} == {3}
+
+
+def test_killed_after_any_step_it_loses_at_most_an_epoch_and_ends_the_same(course: Path) -> None:
+    course_run(course, told=quiet)
+    whole = final_state(course)
+    for stop in range(1, 16, 2):
+        for path in [course / "checkpoints.json", *(course / "checkpoints").glob("*")]:
+            path.unlink()
+        left = [stop]
+
+        def killing(line: Mapping[str, Any], left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            course_run(course, told=killing)
+        found = checkpoint_read(course)
+        assert (found.epoch if found else 0) == (stop - 1) // 5 + (stop % 5 == 0)  # told five times an epoch
+        course_run(course, told=quiet)
+        ended = final_state(course)
+        assert all(np.array_equal(ended[name], whole[name]) for name in whole)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(course: Path) -> None:
+    course_run(course, told=quiet)
+    newest = json.loads((course / "checkpoints.json").read_text())[0]
+    path = course / "checkpoints" / f"{newest['digest']}.safetensors"
+    path.write_bytes(path.read_bytes()[:-3] + b"abc")
+    found = checkpoint_read(course)
+    assert found is not None
+    assert found.epoch == 3
+    course_run(course, told=quiet)
+    final_state(course)
+
+
+def test_two_checkpoints_are_kept_and_no_draft_lies_about(course: Path) -> None:
+    course_run(course, told=quiet)
+    assert len(list((course / "checkpoints").glob("*.safetensors"))) == 2
+    assert not list(course.rglob("*.part*"))
+
+
+def test_two_processes_share_every_batch_and_learn_one_model(tmp_path: Path) -> None:
+    """The shipped network on small views, two processes over gloo, as torchrun starts them on two GPUs."""
+    rng = np.random.default_rng(2)
+    tensors = read_tensor_file(device.BASE_WEIGHTS)
+    head = device.base_head()
+    for row in range(8):
+        views_write(
+            tmp_path, row, tuple(rng.uniform(-0.9, 0.9, (3, 32, 32)).astype(np.float32) for _ in "ab")
+        )  # type: ignore[arg-type]
+    arrays = {
+        "centre": tensors["features.centre"],
+        "components": tensors["features.components"],
+        "defect_weights": tensors["features.defect_weights"],
+        "mean": head.mean,
+        "std": head.std,
+        "coefficients": head.coefficients[0],
+        "vectors": np.zeros((8, len(head.mean))),
+        "targets": rng.uniform(20, 80, 8),
+        "histograms": np.full((8, 5), 0.2),
+    }
+    course_write(
+        tmp_path,
+        recipe=Recipe(epochs=2, batch=4),
+        lessons={name: value.astype(np.float32) for name, value in arrays.items()}
+        | {"is_judged": np.zeros(8, dtype=bool)},
+        facts={"weights": str(device.BASE_WEIGHTS), "level": float(head.intercepts[0])},
+    )
+    lines = deep_course.ranks_run(tmp_path, ranks=2, told=quiet)
+    assert lines >= 4
+    found = checkpoint_read(tmp_path)
+    assert found is not None
+    assert found.epoch == 2
+    assert len(found.curve) == 2
+
+
+def test_ranks_end_when_whoever_started_them_is_gone(course: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    environment = {**os.environ, "VITRINE_DEEP_PARENT": str(gone.pid)}
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from scoring import deep_course as c; c.main([sys.argv[1]])",
+            course,
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode != 0
+
+
+def test_a_course_that_is_not_whole_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no course"):
+        course_read(tmp_path)
