@@ -13,6 +13,8 @@ from labeling.dataset import finished_labels
 from labeling.models import Project
 from labeling.permissions import Role, require_role
 from labeling.train import newest_run, retrain
+from scoring.deep import deep_seconds
+from scoring.models import TrainingRun
 from scoring.train import FEWEST_ROWS
 from scoring.views.doors import person_of
 from scoring.views.models import models_page
@@ -20,12 +22,14 @@ from scoring.views.models import models_page
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """What a retrain would learn from. ``fresh``: labels settled since the last one froze its dataset."""
+    """What a retrain would learn from. ``fresh``: labels settled since the last one froze its dataset;
+    ``deep_s``: about how many seconds a deep one would take."""
 
     project: Project
     ready: int
     fresh: int
     fewest: int
+    deep_s: float
 
     @property
     def missing(self) -> int:
@@ -44,7 +48,8 @@ def models(request: HttpRequest) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
     """Queue a retrain on the labels there are, and go and watch it."""
-    run = retrain(project=current_project(request), by=person_of(request))
+    kind = request.POST.get("kind") or str(TrainingRun.Kind.FAST)
+    run = retrain(project=current_project(request), by=person_of(request), kind=kind)
     return HttpResponseRedirect(reverse("run", args=[run.pk]))
 
 
@@ -54,4 +59,6 @@ def teaching_of(project: Project) -> Teaching:
     ready = labels.count()
     newest = newest_run(project=project)
     fresh = labels.filter(settled_at__gt=newest.dataset.created_at).count() if newest else ready
-    return Teaching(project=project, ready=ready, fresh=fresh, fewest=FEWEST_ROWS)
+    return Teaching(
+        project=project, ready=ready, fresh=fresh, fewest=FEWEST_ROWS, deep_s=deep_seconds(labels=ready)
+    )

@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from scoring.deep import PREPARED
+from scoring.deep_candidate import TAUGHT
 from scoring.duel import Duel, champion_when
 from scoring.errors import NotThereError
 from scoring.models import Serving, TrainingRun
@@ -28,7 +30,7 @@ from scoring.views.whiskers import panels_of
 
 State = TrainingRun.State
 ACTIVE = (State.QUEUED, State.RUNNING)
-EPOCHS_FOR_A_CURVE = 3
+EPOCHS_SHARE = TAUGHT - PREPARED  # of the bar that a deep run's epochs take
 SURE_SHARE = 0.1  # before that the time left is anybody's guess
 
 STEPS: dict[str, Promise] = {
@@ -39,6 +41,17 @@ STEPS: dict[str, Promise] = {
     "judging": gettext_lazy("Holding it against the champion"),
     "registering": gettext_lazy("Entering it in the registry"),
     "done": gettext_lazy("Done"),
+}
+DEEP_STEPS: dict[str, Promise] = {
+    "waiting": STEPS["waiting"],
+    "loading": STEPS["loading"],
+    "preparing": gettext_lazy("Preparing the pictures"),
+    "training": gettext_lazy("Training the network"),
+    "extracting": gettext_lazy("Looking at every labelled picture anew"),
+    "evaluating": STEPS["evaluating"],
+    "judging": STEPS["judging"],
+    "registering": STEPS["registering"],
+    "done": STEPS["done"],
 }
 
 
@@ -87,21 +100,46 @@ def live_of(run: TrainingRun) -> Live:
     return Live(
         is_active=run.state in ACTIVE,
         percent=round(100 * min(1.0, max(0.0, run.progress))),
-        step=STEPS.get(run.step, run.step),
+        step=_step_words(run),
         steps=_steps(run),
         seconds=seconds,
-        left_s=seconds * (1 - run.progress) / run.progress if is_sure and seconds is not None else None,
+        left_s=_left_s(run, seconds) if is_sure and seconds is not None else None,
     )
 
 
+def _step_words(run: TrainingRun) -> Promise | str:
+    """What the run is doing; of a deep one also which epoch."""
+    words = _steps_of(run).get(run.step, run.step)
+    if run.step != "training":
+        return words
+    epochs = run.environment.get("epochs", 0)
+    epoch = min(len(run.curve) + 1, max(1, epochs))
+    return _("Training the network: epoch {epoch} of {epochs}").format(epoch=epoch, epochs=epochs)
+
+
+def _left_s(run: TrainingRun, seconds: float) -> float:
+    """Seconds left: by the clock of the epochs where there are some, since a run may have been taken up in
+    the middle; else as the bar has gone so far."""
+    epochs = [point["seconds"] for point in run.curve if "seconds" in point]
+    if not epochs or run.step != "training":
+        return seconds * (1 - run.progress) / run.progress
+    whole = sum(epochs) / len(epochs) * run.environment.get("epochs", len(epochs))
+    return float(whole * (1 - run.progress) / EPOCHS_SHARE)
+
+
+def _steps_of(run: TrainingRun) -> dict[str, Promise]:
+    return DEEP_STEPS if run.kind == TrainingRun.Kind.DEEP else STEPS
+
+
 def _steps(run: TrainingRun) -> list[Step]:
-    names = list(STEPS)
-    if run.step not in names:  # an epoch of a deep run: its words stand beside the bar
+    steps = _steps_of(run)
+    names = list(steps)
+    if run.step not in names:
         return []
     here = names.index(run.step)
     ended = run.state == State.EVALUATED
     return [
-        Step(STEPS[name], "done" if ended or i < here else "now" if i == here else "next")
+        Step(steps[name], "done" if ended or i < here else "now" if i == here else "next")
         for i, name in enumerate(names)
     ]
 
@@ -148,7 +186,7 @@ def _outcome(run: TrainingRun) -> dict[str, Any]:
 
 def _curves(curve: Sequence[dict[str, float]]) -> list[tuple[str, list[dict[str, Any]]]]:
     """A chart per figure a run with epochs kept; a fast fit has none and is drawn as before and after."""
-    if len(curve) < EPOCHS_FOR_A_CURVE:
+    if not any("loss" in point for point in curve):
         return []
     found = []
     for key, name in (("srcc", _("SRCC on pictures held back")), ("loss", _("Loss"))):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Consensus, Project
@@ -75,8 +77,22 @@ def test_a_second_retrain_does_not_wait_beside_the_first(cast: Cast) -> None:
 def test_a_kind_nobody_offers_is_refused(cast: Cast) -> None:
     labels(cast.project, 10)
     with pytest.raises(BadInputError) as refusal:
-        retrain(project=cast.project, by=cast.ada, kind="deep")
+        retrain(project=cast.project, by=cast.ada, kind="huge")
     assert refusal.value.code == "unknown_kind"
+    assert not TrainingRun.objects.exists()
+
+
+def test_the_page_offers_a_deep_retrain_with_its_time_and_says_why_not_yet(
+    client: Client, cast: Cast
+) -> None:
+    labels(cast.project, 12)
+    client.force_login(cast.ada)
+    page = client.get(reverse("models")).content.decode()
+    assert 'id="deep-retrain"' in page
+    assert "on one processor core" in page
+    told = client.post(reverse("retrain"), {"kind": "deep"})
+    assert told.status_code == 422
+    assert "A deep retrain needs 40 labels to learn from" in told.content.decode()
     assert not TrainingRun.objects.exists()
 
 
