@@ -7,6 +7,7 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "sweep-import-jobs": {"task": "maintenance.ingest_sweep", "schedule": 15.0},
     "sweep-exports": {"task": "maintenance.export_sweep", "schedule": 15.0},
     "sweep-uploads": {"task": "maintenance.spool_sweep", "schedule": 3600.0},
+    "count-outside-votes": {"task": "maintenance.outside_votes", "schedule": 15.0},
     "sweep-training-runs": {"task": "maintenance.train_sweep", "schedule": 30.0},
     "sweep-leases": {"task": "maintenance.queue_sweep", "schedule": 30.0},
     "settle-labels": {"task": "maintenance.consensus_settle_due", "schedule": 15.0},

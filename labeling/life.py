@@ -17,7 +17,7 @@ from scoring.access import role_reached
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.measures import MEASURE_UNITS
 from scoring.errors import NotThereError
-from scoring.models import Event, Image, Score, ScoringJob, StoredFeatures
+from scoring.models import Event, Image, OutsideLabel, Score, ScoringJob, StoredFeatures
 from scoring.recommend import best_of
 from scoring.registry import serving
 from scoring.score import displayed_scores
@@ -25,6 +25,7 @@ from scoring.search import Similar, similar_images
 
 MOST_SIBLINGS = 24
 MOST_EVENTS = 50
+MOST_OUTSIDE = 50
 ALIKE_FROM = 0.5  # cosine similarity; below it two pictures have little in common
 
 
@@ -76,6 +77,7 @@ class Life:
     similar: list[Similar]
     scores_nearby: dict[int, float] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    outside: list[OutsideLabel] = field(default_factory=list)
 
     @property
     def shows_names(self) -> bool:
@@ -118,6 +120,7 @@ def image_life(*, image_id: int, user: User, project: Project) -> Life:
         similar=similar,
         scores_nearby=_overall([row.image.pk for row in similar]),
         events=_events(image, item) if RANK[role] >= RANK[Role.REVIEWER] else [],
+        outside=_outside(image) if sees_votes or RANK[role] >= RANK[Role.REVIEWER] else [],
     )
 
 
@@ -165,6 +168,11 @@ def _siblings(image: Image) -> list[Sibling]:
 def _overall(image_ids: Collection[int]) -> dict[int, float]:
     scores = displayed_scores().filter(image_id__in=image_ids)
     return dict(scores.values_list("image_id", "overall_score"))
+
+
+def _outside(image: Image) -> list[OutsideLabel]:
+    """What other tools said; those who may yet vote do not see it."""
+    return list(OutsideLabel.objects.filter(image=image).order_by("-kind", "who")[:MOST_OUTSIDE])
 
 
 def _events(image: Image, item: Item | None) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from labeling import consensus, export, gold, learning, ordering, queue, train
+from labeling import consensus, export, gold, learning, ordering, outside, queue, train
 from labeling.models import Project
 
 
@@ -36,6 +36,11 @@ def wake_for_gold() -> dict[str, int]:
 @shared_task(name="score.gold_renew", soft_time_limit=240, time_limit=300)
 def renew_gold() -> dict[str, int]:
     return gold.gold_renew()
+
+
+@shared_task(name="maintenance.outside_votes")
+def count_outside_votes() -> dict[str, int]:
+    return {"votes": outside.outside_votes_count()}
 
 
 @shared_task(name="maintenance.retrain_by_rule")

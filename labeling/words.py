@@ -81,6 +81,7 @@ VERB_WORDS: dict[str, Promise] = {
     "annotate.submit": gettext_lazy("voted"),
     "annotate.correct": gettext_lazy("corrected a vote"),
     "annotate.withdraw": gettext_lazy("took a vote back"),
+    "annotate.outside": gettext_lazy("brought votes from another tool"),
     "compare.submit": gettext_lazy("compared two pictures"),
     "compare.withdraw": gettext_lazy("took a comparison back"),
     "probe.answer": gettext_lazy("answered a probe"),

@@ -20,6 +20,7 @@ from scoring.models import (
     ImportJob,
     ImportRow,
     ModelVersion,
+    OutsideLabel,
     Product,
     Score,
     ScoringJob,
@@ -114,6 +115,14 @@ class StoredFeaturesAdmin(LookOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[models.Model]:
         return super().get_queryset(request).defer("vector", "embedding")
+
+
+@admin.register(OutsideLabel)
+class OutsideLabelAdmin(LookOnlyAdmin):
+    list_display = ("id", "image", "kind", "who", "score", "is_counted", "job", "created_at")
+    list_filter = ("kind", "is_counted")
+    list_select_related = ("image", "job")
+    search_fields = ("=image__id", "who")
 
 
 @admin.register(Score)

@@ -36,6 +36,7 @@ from scoring.import_rows import (
 )
 from scoring.locks import import_job_lock
 from scoring.models import ImportJob, ImportRow
+from scoring.outside import rows_resolve
 from scoring.rows import ImportRecord, RowsRefused
 from scoring.sources import source_of
 from scoring.spool import Upload, is_spooled, pictures_spool, source_spool, upload_name
@@ -79,25 +80,30 @@ def import_start(
     records: Iterable[ImportRecord] = (),
     uploads: Sequence[Upload] = (),
     path: str = "",
+    votes_for: int | None = None,
 ) -> ImportJob:
     """Begin an import. Uploads are kept before the answer; everything else is read by a worker.
 
     ``uploads`` pairs of file name and bytes or an open stream (for an archive or a table: that one
     file); ``records`` rows already parsed; ``path`` a folder, archive or table on the server, for
-    admins only below VITRINE_IMPORT_ROOTS, for the command line anywhere.
+    admins only below VITRINE_IMPORT_ROOTS, for the command line anywhere. ``votes_for`` is the project in
+    which votes of other tools shall count (labeling/outside.py asks whether the person may).
     """
     require_reached(created_by, "admin")
     if path and created_by is not None:
         path = _below_roots(path)
     label = upload_name(label) if label else ""
     with transaction.atomic():
-        job = ImportJob.objects.create(kind=kind, created_by=created_by, label=label[:255], source=path)
+        job = ImportJob.objects.create(
+            kind=kind, created_by=created_by, label=label[:255], source=path, votes_for=votes_for
+        )
         if kind in (Kind.ARCHIVE, Kind.TABLE, Kind.URLS) and uploads:
             job.source = source_spool(job, uploads[0])
             job.save(update_fields=["source"])
         elif uploads:
             pictures_spool(job, uploads, after=0)
         rows_list(job, records)
+        rows_resolve(job)
         if kind == Kind.UPLOAD or not _is_read_by_worker(job):
             ImportJob.objects.filter(pk=job.pk).update(state=State.RUNNING)
         event_note(actor=created_by, verb="ingest.start", target=job, after={"kind": kind, "label": label})
@@ -175,6 +181,7 @@ def _read(job: ImportJob) -> bool:
     try:
         with source_of(job) as source:
             rows_list(job, source.records())
+        rows_resolve(job)
     except (ArchiveRefused, RowsRefused, StationError) as error:
         _fail(job, getattr(error, "reason", str(error)))
         return False

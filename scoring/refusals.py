@@ -56,6 +56,11 @@ REFUSAL_WORDS: Mapping[str, Promise] = {
     "bad_reference": _("The address of the picture has a line break or another forbidden character."),
     "field_too_long": _("A field of this row is too long."),
     "bad_line": _("This line cannot be read."),
+    # labels of other tools
+    "bad_label": _("A vote needs a rater and a rating 1 to 5, a prediction a model and a score 0 to 100."),
+    "no_rating": _("No annotation of this task is a rating from 1 to 5."),
+    "no_image": _("This task has no image."),
+    "not_json": _("This is no JSON of a list of tasks."),
 }
 
 

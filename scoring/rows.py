@@ -15,6 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO
 
+from scoring.core.foreign import (
+    ABOUT,
+    NO_IMAGE,
+    NO_RATING,
+    ForeignTask,
+    Told,
+    UnreadableError,
+    read_label_studio,
+    told_in,
+)
+
 BYTE_CAP = 256 * 2**20
 ROW_CAP = 1_000_000
 SNIFFED_BYTES = 2**20
@@ -31,6 +42,10 @@ REASONS: Mapping[str, str] = {
     "bad_reference": "The address of the picture has a line break or another forbidden character.",
     "field_too_long": "A field of this row is too long.",
     "bad_line": "This line cannot be read.",
+    "bad_label": "A vote needs a rater and a rating 1 to 5, a prediction a model and a score 0 to 100.",
+    "no_rating": NO_RATING,
+    "no_image": NO_IMAGE,
+    "not_json": "This is no JSON of a list of tasks.",
 }
 
 # What shops call the columns, without spaces, dashes and case. The first name that a table has wins,
@@ -73,7 +88,7 @@ class ImportRecord:
     """One picture asked for. ``position`` counts from 1; ``line`` is its line in the table.
 
     ``reference`` is an address or a path, as written. ``code`` and ``error`` are empty and None for
-    a usable row, else a key of REASONS and its sentence.
+    a usable row, else a key of REASONS and its sentence. ``told``: what another tool said of the picture.
     """
 
     position: int
@@ -85,6 +100,7 @@ class ImportRecord:
     error: str | None = None
     code: str = ""
     line: int = 0
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +117,17 @@ class _Columns:
 def parse_rows(
     stream: IO[bytes] | IO[str] | bytes, kind: str, *, row_cap: int = ROW_CAP
 ) -> Iterator[ImportRecord]:
-    """Records of a table: ``kind`` is "csv", "jsonl" or "urls". Raises RowsRefused before the first.
+    """Records of a table: ``kind`` is "csv", "jsonl", "urls" or "label-studio".
 
-    The text may be UTF-8 with or without BOM, UTF-16, GB 18030 or Latin-1.
+    Raises RowsRefused before the first. The text may be UTF-8 with or without BOM, UTF-16, GB 18030 or
+    Latin-1.
     """
-    readers = {"csv": _csv_records, "jsonl": _jsonl_records, "urls": _url_records}
+    readers = {
+        "csv": _csv_records,
+        "jsonl": _jsonl_records,
+        "urls": _url_records,
+        "label-studio": _label_studio_records,
+    }
     if kind not in readers:
         raise RowsRefused("unknown_kind")
     text = _text(stream)
@@ -252,9 +274,15 @@ def _object_records(values: dict[str, object], line: int) -> Iterator[ImportReco
     if columns is None:
         yield _refused("no_reference", line)
         return
+    try:
+        told = told_in(values)
+    except ValueError:
+        yield _refused("bad_label", line)
+        return
     images = values[columns.image]
     for image in images if isinstance(images, list) and images else [images]:
-        yield _record(values | {columns.image: image}, columns, line)
+        record = _record(values | {columns.image: image}, columns, line)
+        yield replace(record, told=told) if told else record
 
 
 def _url_records(text: str) -> Iterator[ImportRecord]:
@@ -263,3 +291,25 @@ def _url_records(text: str) -> Iterator[ImportRecord]:
     for line, raw in enumerate(text.split("\n"), start=1):
         if raw.strip() and not raw.lstrip().startswith("#"):
             yield _record({"url": raw}, columns, line)
+
+
+_TASK_COLUMNS = _Columns("image", *ABOUT)
+
+
+def _label_studio_records(text: str) -> Iterator[ImportRecord]:
+    """Tasks of a Label Studio export, with what people and models said there."""
+    try:
+        tasks = read_label_studio(text)
+    except UnreadableError as error:
+        raise RowsRefused("not_json") from error
+    return _task_records(tasks)
+
+
+def _task_records(tasks: Iterable[ForeignTask]) -> Iterator[ImportRecord]:
+    for line, task in enumerate(tasks, start=1):
+        if task.error:
+            code = "no_rating" if task.error == NO_RATING else "no_image"
+            yield replace(_refused(code, line), reference=_cleaned(task.image)[:ADDRESS_CHARS])
+        else:
+            record = _record({"image": task.image, **(task.about or {})}, _TASK_COLUMNS, line)
+            yield replace(record, told=task.told)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from django.utils.translation import gettext
 
@@ -19,7 +20,8 @@ from scoring.storage import file_bytes, file_drop, file_open
 
 Kind = ImportJob.Kind
 SAMPLE_COUNT = 120
-TABLE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "urls"}
+DIGEST_NAME = re.compile(r"\b([0-9a-f]{64})(?:\.[a-z]+)?$")
+TABLE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "urls", ".json": "label-studio"}
 
 
 class Source(Protocol):
@@ -32,21 +34,26 @@ class Source(Protocol):
     def forget(self, row: ImportRow) -> None: ...
 
 
-def row_of(job: ImportJob, record: ImportRecord) -> ImportRow:
-    """Row of a record, unsaved; one that cannot be used is refused at once with its reason."""
+def row_of(record: ImportRecord) -> dict[str, Any]:
+    """Row of a record by column; one that cannot be used is refused at once with its reason.
+
+    ``digest`` is the picture's where the row brings labels and its name ends with one, as in our exports.
+    """
     refused = record.error is not None
-    return ImportRow(
-        job=job,
-        position=record.position,
-        reference=record.reference[:2000],
-        product_id=record.product_id[:200],
-        title=record.title[:500],
-        category=record.category[:200],
-        seller=record.seller[:200],
-        state=ImportRow.State.REFUSED if refused else ImportRow.State.PENDING,
-        code=record.code[:40],
-        reason=(record.error or "")[:500],
-    )
+    named = DIGEST_NAME.search(record.reference) if record.told else None
+    return {
+        "position": record.position,
+        "reference": record.reference[:2000],
+        "product_id": record.product_id[:200],
+        "title": record.title[:500],
+        "category": record.category[:200],
+        "seller": record.seller[:200],
+        "told": [[one.kind, one.who, one.score] for one in record.told],
+        "digest": named[1] if named else None,
+        "state": ImportRow.State.REFUSED if refused else ImportRow.State.PENDING,
+        "code": record.code[:40],
+        "reason": (record.error or "")[:500],
+    }
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from scoring.models import ImportJob, ImportRow
 from scoring.rows import ADDRESS_CHARS, parse_rows
 
 ROWS_AT_ONCE = 10_000
+LISTED_AT_ONCE = 500  # more are read by a worker and not while the caller waits
 Kind = ImportJob.Kind
 FROM_FILES = [str(kind) for kind in (Kind.UPLOAD, Kind.ARCHIVE, Kind.TABLE, Kind.URLS)]
 
@@ -46,9 +47,30 @@ class RowInput(Strict):
     title = serializers.CharField(allow_blank=True, default="")
     category = serializers.CharField(allow_blank=True, default="")
     seller = serializers.CharField(allow_blank=True, default="")
+    votes = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        help_text='What people said elsewhere: `{"rater": "…", "rating": 1-5}` each.',
+    )
+    predictions = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        help_text='What other models said: `{"model": "…", "score": 0-100}` each.',
+    )
 
 
-class RowsInput(Strict):
+class VotesFor(Strict):
+    """Where votes that come along shall count."""
+
+    project = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Id of a project you administer, in which votes of other tools shall count; else they are"
+        " only shown.",
+    )
+
+
+class RowsInput(VotesFor):
     """An import as JSON: ``rows`` with what is known of each picture, or plain ``urls``."""
 
     rows = RowInput(many=True, required=False)
@@ -68,7 +90,7 @@ class RowsInput(Strict):
         return attrs
 
 
-class FilesInput(Strict):
+class FilesInput(VotesFor):
     """An import as files: pictures, or the one archive, table or list of addresses that ``kind`` says."""
 
     files = serializers.ListField(child=serializers.FileField(allow_empty_file=True), min_length=1)
@@ -209,6 +231,7 @@ def _start_of_files(request: Request) -> ImportJob:
         created_by=person_of(request),
         label=body["label"],
         uploads=_uploads(body["files"]),
+        votes_for=body.get("project"),
     )
 
 
@@ -216,12 +239,15 @@ def _start_of_rows(request: Request) -> ImportJob:
     body = body_of(request, RowsInput)
     rows = body.get("rows") or [{"image": url} for url in body["urls"]]
     lines = "\n".join(json.dumps(row) for row in rows).encode()
-    return import_start(
-        kind=Kind.TABLE if body.get("rows") else Kind.URLS,
-        created_by=person_of(request),
-        label=body["label"],
-        records=parse_rows(lines, "jsonl"),
-    )
+    asked: dict[str, Any] = {
+        "kind": Kind.TABLE if body.get("rows") else Kind.URLS,
+        "created_by": person_of(request),
+        "label": body["label"],
+        "votes_for": body.get("project"),
+    }
+    if len(rows) <= LISTED_AT_ONCE:
+        return import_start(**asked, records=parse_rows(lines, "jsonl"))
+    return import_start(**asked | {"kind": Kind.TABLE}, uploads=[("rows.jsonl", lines)])
 
 
 def _uploads(files: Sequence[Any]) -> list[tuple[str, Any]]:

@@ -1,68 +1,148 @@
-"""Votes found in another tool's export."""
+"""What another tool's export says of pictures: people's votes and models' predictions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scoring.core.types import ACR_HIGH, ACR_LOW, score_from_vote
+
+VOTE, PREDICTION = "vote", "prediction"
+NAME_CHARS = 150
+ABOUT = ("product_id", "title", "category", "seller")
+ACR_WORDS = {"bad": 1, "poor": 2, "fair": 3, "good": 4, "excellent": 5}
+NO_RATING = "No annotation of this task is a rating from 1 to 5."
+NO_IMAGE = "This task has no image."
+
 
 @dataclass(frozen=True, slots=True)
-class ForeignVote:
-    """One rating found in another tool's export: who rated which picture, ACR 1-5."""
+class Told:
+    """What somebody elsewhere said of a picture.
+
+    ``kind`` is VOTE or PREDICTION, ``who`` the rater or the model, ``score`` 0-100; a vote's is one of 0,
+    25, 50, 75, 100, which are the ratings 1 to 5.
+    """
+
+    kind: str
+    who: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTask:
+    """One picture of another tool's export; ``error`` is a sentence where it cannot be used."""
 
     image: str
-    rater: str
-    rating: int
-    product_id: str = ""
-    title: str = ""
-    category: str = ""
-    seller: str = ""
+    told: tuple[Told, ...] = ()
+    about: Mapping[str, str] | None = None
+    error: str = ""
 
 
-def read_label_studio(text: str) -> Iterator[ForeignVote | str]:
-    """Ratings of a Label Studio JSON export; a task that cannot be read yields a plain sentence.
+class UnreadableError(ValueError):
+    """The file as a whole is no such export."""
 
-    Takes ``rating`` results (stars 1-5) and ``choices`` results whose choice is an ACR word.
+
+def told_in(values: Mapping[str, Any]) -> tuple[Told, ...]:
+    """``votes`` and ``predictions`` of a row of ours; ValueError where one of them cannot be meant.
+
+    A vote is ``{"rater": "ann", "rating": 1-5}``, a prediction ``{"model": "v1", "score": 0-100}``.
+    """
+    votes = [_vote(each.get("rater"), each.get("rating")) for each in _objects(values.get("votes"))]
+    said = [_prediction(each.get("model"), each.get("score")) for each in _objects(values.get("predictions"))]
+    return (*votes, *said)
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("not a list of objects")
+    return value
+
+
+def _vote(who: Any, rating: Any) -> Told:
+    if isinstance(rating, bool) or not isinstance(rating, int) or not ACR_LOW <= rating <= ACR_HIGH:
+        raise ValueError("a rating is 1 to 5")
+    return Told(VOTE, _name(who), score_from_vote(rating))
+
+
+def _prediction(who: Any, score: Any) -> Told:
+    real = isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
+    if not real or not 0 <= score <= 100:
+        raise ValueError("a score is 0 to 100")
+    return Told(PREDICTION, _name(who), float(score))
+
+
+def _name(who: Any) -> str:
+    text = "".join(mark for mark in str(who or "").strip() if mark.isprintable())
+    if not text or len(text) > NAME_CHARS:
+        raise ValueError("a name is missing or too long")
+    return text
+
+
+def read_label_studio(text: str) -> Iterator[ForeignTask]:
+    """Tasks of a Label Studio JSON export. Raises UnreadableError before the first.
+
+    Takes ``rating`` results (1-5 stars) and ``choices`` results whose choice is an ACR word, of annotations
+    as votes and of predictions as predictions; answers that were skipped there are left out.
     """
     try:
         tasks = json.loads(text)
-    except json.JSONDecodeError as error:
-        yield f"This is not JSON: {error}"
-        return
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("This is not JSON.") from error
     if not isinstance(tasks, list):
-        yield "A Label Studio export is a list of tasks."
-        return
-    for number, task in enumerate(tasks, start=1):
-        yield from _task_votes(number, task)
+        raise UnreadableError("A Label Studio export is a list of tasks.")
+    return map(_task, tasks)
 
 
-ACR_WORDS = {"bad": 1, "poor": 2, "fair": 3, "good": 4, "excellent": 5}
-
-
-def _task_votes(number: int, task: Any) -> Iterator[ForeignVote | str]:
+def _task(task: Any) -> ForeignTask:
     data = task.get("data") if isinstance(task, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("image"), str):
-        yield f"Task {number} has no image."
-        return
-    about = {key: str(data.get(key) or "") for key in ("product_id", "title", "category", "seller")}
-    for annotation in task.get("annotations") or []:
-        rating = _rating_of(annotation)
-        if rating is None:
-            yield f"Task {number} has an annotation without a rating from 1 to 5."
+    if not isinstance(data, dict) or not isinstance(data.get("image"), str) or not data["image"]:
+        return ForeignTask("", error=NO_IMAGE)
+    about = {key: str(data.get(key) or "") for key in ABOUT}
+    answers = [one for one in _listed(task, "annotations") if not one.get("was_cancelled")]
+    votes = [_told(VOTE, _rater(one), one) for one in answers]
+    said = [_told(PREDICTION, one.get("model_version"), one) for one in _listed(task, "predictions")]
+    told = tuple(one for one in (*votes, *said) if one is not None)
+    error = NO_RATING if answers and not told else ""
+    return ForeignTask(data["image"], told, about, error)
+
+
+def _listed(task: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = task.get(key)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _told(kind: str, who: Any, answer: Mapping[str, Any]) -> Told | None:
+    rating = _rating_of(answer)
+    if rating is None:
+        return None
+    try:
+        name = _name(who or "unknown")
+    except ValueError:
+        return None
+    return Told(kind, name, score_from_vote(rating))
+
+
+def _rater(answer: Mapping[str, Any]) -> str:
+    """Who gave an answer: an address where the export has one, else the number it knows them by."""
+    who = answer.get("completed_by")
+    if isinstance(who, dict):
+        who = who.get("email") or who.get("username") or who.get("id")
+    return str(who or "unknown")
+
+
+def _rating_of(answer: Mapping[str, Any]) -> int | None:
+    for result in _listed(answer, "result"):
+        value = result.get("value")
+        if not isinstance(value, dict):
             continue
-        yield ForeignVote(data["image"], str(annotation.get("completed_by") or "imported"), rating, **about)
-
-
-def _rating_of(annotation: Any) -> int | None:
-    results = annotation.get("result") if isinstance(annotation, dict) else None
-    for result in results or []:
-        value = result.get("value") or {}
-        stars = value.get("rating")
-        if isinstance(stars, int) and 1 <= stars <= 5:
+        stars, choices = value.get("rating"), value.get("choices")
+        if isinstance(stars, int) and not isinstance(stars, bool) and ACR_LOW <= stars <= ACR_HIGH:
             return stars
-        choices = value.get("choices") or []
-        if choices and str(choices[0]).lower() in ACR_WORDS:
+        if isinstance(choices, list) and choices and str(choices[0]).lower() in ACR_WORDS:
             return ACR_WORDS[str(choices[0]).lower()]
     return None

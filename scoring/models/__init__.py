@@ -5,6 +5,7 @@ from scoring.models.event import Event
 from scoring.models.image import Image, Product
 from scoring.models.ingest import ImportJob, ImportRow
 from scoring.models.model_version import ModelVersion, Serving
+from scoring.models.outside import OutsideLabel
 from scoring.models.score import Score, ScoringJob, StoredFeatures
 from scoring.models.training_run import TrainingRun
 
@@ -16,6 +17,7 @@ __all__ = [
     "ImportJob",
     "ImportRow",
     "ModelVersion",
+    "OutsideLabel",
     "Product",
     "Score",
     "ScoringJob",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +14,8 @@ class ImportJob(models.Model):
     reading (rows are being listed) -> running (rows are fetched and admitted) -> done | cancelled |
     failed (the source itself was refused, see ``error``). Safe to start again at any point: rows are
     claimed one by one and a row that ended stays ended. ``is_spool_kept`` turns false when what the browser
-    sent has been swept: from then on the job cannot go on.
+    sent has been swept: from then on the job cannot go on. ``votes_for`` is the project,
+    unknown to this room, in which votes that come along shall count; null: they are only shown.
     """
 
     class Kind(models.TextChoices):
@@ -40,6 +42,7 @@ class ImportJob(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     is_spool_kept = models.BooleanField(default=True)
+    votes_for = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("import")
@@ -51,7 +54,10 @@ class ImportJob(models.Model):
 
 
 class ImportRow(models.Model):
-    """One picture of an import: pending -> running -> done | duplicate | refused (says why)."""
+    """One picture of an import: pending -> running -> done | duplicate | refused (says why).
+
+    ``told``: what another tool said of it, [kind, who, score 0-100] each (scoring/core/foreign.py).
+    """
 
     class State(models.TextChoices):
         PENDING = "pending", _("Waiting")
@@ -67,6 +73,7 @@ class ImportRow(models.Model):
     title = models.CharField(max_length=500, blank=True, default="")
     category = models.CharField(max_length=200, blank=True, default="")
     seller = models.CharField(max_length=200, blank=True, default="")
+    told = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -87,7 +94,8 @@ class ImportRow(models.Model):
                 fields=["job", "position"],
                 name="import_rows_still_to_do",
                 condition=models.Q(state__in=["pending", "running"]),
-            )
+            ),
+            HashIndex(fields=["reference"], name="import_rows_by_address"),
         ]
 
     def __str__(self) -> str:

@@ -36,6 +36,7 @@ from scoring.views.uploads import by_kind, kind_of, streamed
 
 Kind, State, RowState = ImportJob.Kind, ImportJob.State, ImportRow.State
 ROWS_A_PAGE = 50
+LONGEST_NUMBER = 18  # digits of the largest id the database has
 ACTIVE = (State.READING, State.RUNNING)
 REFUSED_COLUMNS = ("position", "reference", "product_id", "title", "category", "seller", "code", "reason")
 
@@ -82,7 +83,11 @@ def _jobs_of_files(request: HttpRequest, files: list[UploadedFile[Any]]) -> Iter
     for file in others:
         name = file.name or ""
         yield import_start(
-            kind=kind_of(name), created_by=person_of(request), label=name, uploads=[_upload(file)]
+            kind=kind_of(name),
+            created_by=person_of(request),
+            label=name,
+            uploads=[_upload(file)],
+            votes_for=_votes_for(request),
         )
 
 
@@ -93,7 +98,11 @@ def _jobs_of_words(request: HttpRequest) -> Iterator[ImportJob]:
         yield import_start(kind=Kind.URLS, created_by=person_of(request), uploads=[("addresses.txt", text)])
     if path:
         yield import_start(
-            kind=_kind_of_path(path), created_by=person_of(request), label=Path(path).name, path=path
+            kind=_kind_of_path(path),
+            created_by=person_of(request),
+            label=Path(path).name,
+            path=path,
+            votes_for=_votes_for(request),
         )
 
 
@@ -101,6 +110,12 @@ def _kind_of_path(path: str) -> str:
     """An archive or a table by its ending, else a folder; whether it is there only a worker finds out."""
     found = kind_of(path)
     return Kind.FOLDER if found == Kind.UPLOAD else found
+
+
+def _votes_for(request: HttpRequest) -> int | None:
+    """The project in which votes of other tools shall count, where the form names one."""
+    text = request.POST.get("votes_for", "")
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def _upload(file: UploadedFile[Any]) -> tuple[str, Any]:

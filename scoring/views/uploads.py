@@ -31,6 +31,7 @@ KINDS = {
     ".tsv": Kind.TABLE,
     ".jsonl": Kind.TABLE,
     ".ndjson": Kind.TABLE,
+    ".json": Kind.TABLE,
     ".txt": Kind.URLS,
 }
 CAPS: Mapping[str, int] = {Kind.ARCHIVE: TOTAL_CAP, Kind.TABLE: TABLE_CAP, Kind.URLS: TABLE_CAP}

@@ -150,6 +150,7 @@ class Sending {
   post(address, batch) {
     const body = new FormData();
     body.append("csrfmiddlewaretoken", this.form.elements.csrfmiddlewaretoken.value);
+    body.append("votes_for", this.form.elements.votes_for?.value ?? "");
     for (const row of batch) body.append("files", row.file, row.file.name);
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();

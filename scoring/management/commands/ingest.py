@@ -12,7 +12,8 @@ from scoring.ingest import import_progress, import_start
 from scoring.models import ImportJob, ImportRow
 from scoring.score import score_progress
 
-KINDS = {".zip": "archive", ".csv": "table", ".tsv": "table", ".jsonl": "table", ".txt": "urls"}
+TABLES = (".csv", ".tsv", ".jsonl", ".json")
+KINDS = {".zip": "archive", **dict.fromkeys(TABLES, "table"), ".txt": "urls"}
 TICK_S = 0.5
 
 
