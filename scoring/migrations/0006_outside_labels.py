@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scoring', '0004_kept_uploads_and_lineage'),
+        ("scoring", "0005_pictures_made_here"),
     ]
 
     operations = [
