@@ -38,6 +38,8 @@ def outside_votes_count() -> int:
 
 
 def _count_job(job: ImportJob) -> int:
+    if job.votes_for is None:
+        return 0
     project = Project.objects.filter(pk=job.votes_for, is_archived=False).first()
     if project is None or not _may(job.created_by, project):
         return 0
@@ -116,7 +118,7 @@ def _votes(slots: Iterable[tuple[Assignment, OutsideLabel]]) -> None:
         Annotation(
             item_id=slot.item_id,
             assignment=slot,
-            rater_id=slot.user_id,
+            rater=slot.user,
             rating=nearest_vote(label.score),
             key=uuid5(KEYS, str(label.pk)),
             body_digest=hashlib.sha256(f"outside {label.pk}".encode()).hexdigest(),
