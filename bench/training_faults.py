@@ -24,14 +24,14 @@ from typing import Any
 from bench.claims import report
 from bench.fresh import fresh_site
 
-LEASE_S = 5
+LEASE_S = 10
 LIMIT_S = 3600
 SOONEST_S, LATEST_S = 1.0, 14.0  # after a worker took the run
 WORKER = """
 import os, sys, time, django
 django.setup()
 from django.conf import settings
-from scoring import deep_course, run_lease
+from scoring import deep, deep_course, run_lease
 from scoring.models import TrainingRun
 from scoring.train import training_execute, training_sweep
 
@@ -46,6 +46,7 @@ def noted(*args, **more):
     return loss
 
 deep_course.teach_epoch = noted
+deep.BATCH["cpu"] = 4  # short steps: a beat between any two
 while TrainingRun.objects.filter(state__in=["queued", "running"]).exists():
     training_sweep()
     for pk in TrainingRun.objects.filter(state="queued").values_list("pk", flat=True):

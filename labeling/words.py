@@ -105,6 +105,8 @@ VERB_WORDS: dict[str, Promise] = {
     "train.start": gettext_lazy("started a retrain"),
     "train.cancel": gettext_lazy("stopped a retrain"),
     "train.evaluated": gettext_lazy("tried out a new model"),
+    "shadow.start": gettext_lazy("let a model run in the shadow"),
+    "shadow.stop": gettext_lazy("ended a shadow"),
     "promote.base": gettext_lazy("set up the base model"),
     "promote.promote": gettext_lazy("promoted"),
     "promote.roll_back": gettext_lazy("rolled back to"),

@@ -25,6 +25,7 @@ from scoring.models import (
     Score,
     ScoringJob,
     Serving,
+    ShadowScore,
     StoredFeatures,
     TrainingRun,
 )
@@ -123,6 +124,14 @@ class OutsideLabelAdmin(LookOnlyAdmin):
     list_filter = ("kind", "is_counted")
     list_select_related = ("image", "job")
     search_fields = ("=image__id", "who")
+
+
+@admin.register(ShadowScore)
+class ShadowScoreAdmin(LookOnlyAdmin):
+    list_display = ("id", "image", "model", "overall_score", "seconds", "created_at")
+    list_filter = ("model",)
+    list_select_related = ("image", "model")
+    search_fields = ("=image__id",)
 
 
 @admin.register(Score)

@@ -15,7 +15,7 @@ def serving_lock() -> Serving:
     models it named before, match none of them and look as if it did not exist.
     """
     Serving.objects.select_for_update().get(pk=1)
-    return Serving.objects.select_related("champion", "displayed", "previous").get(pk=1)
+    return Serving.objects.select_related("champion", "displayed", "previous", "shadow").get(pk=1)
 
 
 def import_job_lock(job_id: int) -> ImportJob:

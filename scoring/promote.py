@@ -85,7 +85,10 @@ def _switch(row: Serving, *, to: ModelVersion, by: User | None, verb: str, **tol
     old = row.champion
     ModelVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
     ModelVersion.objects.filter(pk=to.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
-    Serving.objects.filter(pk=row.pk).update(champion=to, previous=old, switched_at=timezone.now())
+    shadow = None if row.shadow_id == to.pk else row.shadow_id  # who serves needs no shadow
+    Serving.objects.filter(pk=row.pk).update(
+        champion=to, previous=old, shadow=shadow, switched_at=timezone.now()
+    )
     event_note(
         actor=by, verb=verb, target=to, before={"champion": old.name}, after={"champion": to.name, **told}
     )

@@ -22,10 +22,10 @@ State = ModelVersion.State
 
 def serving() -> Serving:
     """The one row that says who serves; made with the base model at first need."""
-    found = Serving.objects.select_related("champion", "displayed", "previous").first()
+    found = Serving.objects.select_related("champion", "displayed", "previous", "shadow").first()
     if found is None:
         base_model_ensure()
-        found = Serving.objects.select_related("champion", "displayed", "previous").get()
+        found = Serving.objects.select_related("champion", "displayed", "previous", "shadow").get()
     return found
 
 
@@ -61,7 +61,7 @@ def _replace_stranded(*, base: ModelVersion) -> None:
         old = row.champion
         ModelVersion.objects.filter(pk=old.pk).update(state=State.RETIRED)
         ModelVersion.objects.filter(pk=base.pk).update(state=State.CHAMPION, promoted_at=timezone.now())
-        Serving.objects.filter(pk=row.pk).update(champion=base, previous=None)
+        Serving.objects.filter(pk=row.pk).update(champion=base, previous=None, shadow=None)
         ScoringJob.objects.filter(state=ScoringJob.State.DONE).update(
             state=ScoringJob.State.PENDING, attempts=0
         )

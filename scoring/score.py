@@ -26,6 +26,7 @@ from scoring.models import ModelVersion, Score, ScoringJob, Serving, StoredFeatu
 from scoring.progress import Progress
 from scoring.records import features_row
 from scoring.registry import encoder_of, head_of, serving
+from scoring.shadow import shadow_beside
 from scoring.wake import queue_length, wake
 
 State = ScoringJob.State
@@ -100,6 +101,7 @@ def score_claimed(claimed: Claimed, models: Sequence[ModelVersion] | None = None
     back at once instead of letting it wait for its lease.
     """
     models = models or _serving_models()
+    began = time.monotonic()
     try:
         found = features_of(list(claimed.jobs), models)
         scores = scores_by(models, found)
@@ -108,6 +110,7 @@ def score_claimed(claimed: Claimed, models: Sequence[ModelVersion] | None = None
             state=State.PENDING, token=None, lease_until=None
         )
         raise
+    champion_s = (time.monotonic() - began) / max(1, len(claimed.jobs))
     with transaction.atomic():
         ours = set(
             ScoringJob.objects.select_for_update()
@@ -118,6 +121,7 @@ def score_claimed(claimed: Claimed, models: Sequence[ModelVersion] | None = None
         done = ours & found.of[models[0].feature_version].keys()
         _write(found, [score for score in scores if score.image_id in done], done)
         _end_jobs(claimed, done, {pk: why for pk, why in found.refused.items() if pk in ours - done})
+    shadow_beside(image_ids=sorted(done), champion_s=champion_s)
     return len(done)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from scoring import ingest, instant, rescore, score, spool, train
+from scoring import ingest, instant, rescore, score, shadow, spool, train
 
 
 @shared_task(name="ingest.run", soft_time_limit=240, time_limit=300)
@@ -15,6 +15,11 @@ def run_import(job_id: int) -> dict[str, int]:
 @shared_task(name="score.chunks")
 def run_score_chunks() -> dict[str, int]:
     return {"scored": score.score_chunks()}
+
+
+@shared_task(name="score.shadow")
+def run_shadow() -> dict[str, int]:
+    return {"scored": shadow.shadow_catch_up()}
 
 
 @shared_task(name="score.make_ready")

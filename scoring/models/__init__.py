@@ -6,7 +6,7 @@ from scoring.models.image import Image, Product
 from scoring.models.ingest import ImportJob, ImportRow
 from scoring.models.model_version import ModelVersion, Serving
 from scoring.models.outside import OutsideLabel
-from scoring.models.score import Score, ScoringJob, StoredFeatures
+from scoring.models.score import Score, ScoringJob, ShadowScore, StoredFeatures
 from scoring.models.training_run import TrainingRun
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Score",
     "ScoringJob",
     "Serving",
+    "ShadowScore",
     "StoredFeatures",
     "TrainingRun",
 ]

@@ -55,18 +55,34 @@ class Serving(models.Model):
     ``champion`` makes new scores; ``displayed`` is whose scores readers see. Promotion moves
     ``champion``; ``displayed`` follows in one UPDATE when the champion has scored the whole
     catalogue, so no reader ever sees two models mixed. ``previous`` is where roll back goes.
+    ``shadow`` scores a share of what comes in beside the champion, unseen.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     champion = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     displayed = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
     previous = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    shadow = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    shadow_share = models.FloatField(default=0.1, db_default=0.1)  # of what comes in, above 0 up to 1
+    shadow_since = models.DateTimeField(null=True, blank=True)
     switched_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name = _("serving")
         verbose_name_plural = _("serving")
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="serving_is_a_single_row")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="serving_is_a_single_row"),
+            models.CheckConstraint(
+                condition=models.Q(shadow=None) | ~models.Q(shadow=models.F("champion")),
+                name="the_champion_has_no_shadow_of_its_own",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shadow_share__gt=0) & models.Q(shadow_share__lte=1),
+                name="a_shadow_has_a_share",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"champion {self.champion_id}, displayed {self.displayed_id}"

@@ -114,3 +114,29 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.overall_score:.1f}"
+
+
+class ShadowScore(models.Model):
+    """What a model in the shadow says of one image; no page of the catalogue reads it.
+
+    ``seconds`` are what the picture cost it, ``champion_seconds`` what it cost the champion, features and
+    all; 0 where they were at hand already.
+    """
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    overall_score = models.FloatField()
+    overall_std = models.FloatField()
+    seconds = models.FloatField(default=0.0)
+    champion_seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("shadow score")
+        verbose_name_plural = _("shadow scores")
+        constraints = [
+            models.UniqueConstraint(fields=["image", "model"], name="a_shadow_scores_an_image_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.overall_score:.1f}"

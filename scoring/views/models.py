@@ -21,11 +21,13 @@ from scoring.errors import ConflictError, NotThereError
 from scoring.models import DatasetRow, Event, ModelVersion, Serving
 from scoring.promote import model_promote, model_roll_back
 from scoring.registry import serving
+from scoring.shadow import shadow_start, shadow_stop
 from scoring.train import latest_runs
 from scoring.verdicts import verdict_lines
 from scoring.views.asked import asks_for
 from scoring.views.doors import admins_only, person_of
 from scoring.views.runs import active_run, live_of, rescore_of
+from scoring.views.shadows import percent_of, shadow_of
 from scoring.views.whiskers import panels_of
 
 State = ModelVersion.State
@@ -69,6 +71,7 @@ def _body(request: HttpRequest, row: Serving) -> dict[str, Any]:
         "duel": duel,
         "panels": panels_of(duel) if duel else [],
         "verdict": verdict_lines(duel.tested.verdict) if duel else [],
+        "shadow": shadow_of(row),
         "page": found,
         "runs": latest_runs(RUNS_SHOWN),
     }
@@ -135,6 +138,27 @@ def promote(request: HttpRequest, model_id: int) -> HttpResponse:
         raise ConflictError(_("Only a candidate can be promoted."), code="not_a_candidate")
     model_promote(model=model, by=person_of(request), reason=request.POST.get("reason", ""))
     messages.success(request, _("{name} is the champion now.").format(name=model.name))
+    return HttpResponseRedirect(reverse("models"))
+
+
+@require_POST
+@admins_only
+def shadow(request: HttpRequest, model_id: int) -> HttpResponse:
+    """Let a model score a share of what comes in, unseen."""
+    model = ModelVersion.objects.filter(pk=model_id).first()
+    if model is None:
+        raise NotThereError(_("There is no such model."))
+    shadow_start(model=model, share=percent_of(request.POST.get("percent", "")), by=person_of(request))
+    messages.success(request, _("{name} runs in the shadow now.").format(name=model.name))
+    return HttpResponseRedirect(f"{reverse('models')}#shadow")
+
+
+@require_POST
+@admins_only
+def shadow_end(request: HttpRequest) -> HttpResponse:
+    """End the shadow; what it scored stays for the comparison."""
+    shadow_stop(by=person_of(request))
+    messages.success(request, _("The shadow has ended."))
     return HttpResponseRedirect(reverse("models"))
 
 

@@ -94,6 +94,8 @@ DOORS: dict[str, Door] = {
     "model": door(ADMIN, model_id="model"),
     "model-promote": door(ADMIN, model_id="model"),
     "model-roll-back": door(ADMIN),
+    "model-shadow": door(ADMIN, model_id="model"),
+    "shadow-stop": door(ADMIN),
     "run": door(ADMIN, run_id="run"),
     "run-cancel": door(ADMIN, run_id="run"),
     # the API
