@@ -29,7 +29,7 @@ from labeling.annotate import DECIDED, LONGEST_MS, SETTLE
 from labeling.core.pairs import LIMITS, Candidates, pairs_of
 from labeling.locks import items_lock
 from labeling.models import Comparison, Item, Project
-from labeling.permissions import require_labeler
+from labeling.permissions import labeler_of, qualify_words, require_labeler
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
 from scoring.wake import wake
@@ -134,9 +134,9 @@ def pairs_next(
     """
     if not 1 <= count <= MOST_PAIRS:
         raise BadInputError(_("Ask for 1 to {most} pairs.").format(most=MOST_PAIRS))
-    require_labeler(user, project)
+    labeler = labeler_of(user, project.pk)
     held = set(holding)
-    rows = [row for row in _candidates(project) if row[0] not in held]
+    rows = [] if labeler.must_qualify else [row for row in _candidates(project) if row[0] not in held]
     if len(rows) < 2:
         return []
     place = {row[0]: number for number, row in enumerate(rows)}
@@ -150,8 +150,10 @@ def pairs_next(
     return pair_cards([(rows[left][0], rows[right][0]) for left, right in chosen])
 
 
-def no_pairs_words(*, project: Project) -> str:
+def no_pairs_words(*, user: User, project: Project) -> str:
     """Why ``pairs_next`` has nothing, and what to do."""
+    if labeler_of(user, project.pk).must_qualify:
+        return qualify_words()
     if not Item.objects.filter(project=project).exists():
         return _("No pictures are in this project yet. An admin can bring some in.")
     return _("You have compared every pair that is close to call. More come as pictures and votes come in.")

@@ -98,6 +98,18 @@ WHERE a.id = c.id
 RETURNING {columns}, c.image_id, c.rank
 """
 
+# Slots that were chosen already, for a sheet: those that are still free.
+LEASE_THESE = f"""
+UPDATE labeling_assignment AS a
+SET state = 'leased', user_id = %(me)s, leased_at = %(now)s, lease_until = %(until)s
+WHERE a.id IN (
+  SELECT f.id FROM labeling_assignment f
+  WHERE f.id = ANY (%(wanted)s) AND f.project_id = %(project)s
+    AND (f.state = 'free' OR (f.state = 'leased' AND f.lease_until < %(now)s))
+  ORDER BY f.id FOR UPDATE SKIP LOCKED)
+RETURNING {columns_of(Assignment, "a")}
+"""  # noqa: S608  (names of our own columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Extended:
@@ -166,6 +178,27 @@ def _lease(
             if attempt == TRIES - 1:
                 raise ConflictError(_("Too many requests at once; ask again.")) from None
     return []
+
+
+def lease_these(*, user: User, project: Project, assignment_ids: Sequence[int]) -> list[Assignment]:
+    """Lease these slots to the person, those that are still free, in the order asked for."""
+    require_some(len(assignment_ids))
+    require_labeler(user, project)
+    now = timezone.now()
+    values = {
+        "me": Int8(user.pk),
+        "project": Int8(project.pk),
+        "now": now,
+        "until": now + timedelta(minutes=project.lease_minutes),
+        "wanted": [Int8(pk) for pk in assignment_ids],
+    }
+    try:
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            rows = rows_of(LEASE_THESE, values)
+    except IntegrityError:  # another tab of theirs took another slot of one of the images
+        raise ConflictError(_("Too many requests at once; ask again.")) from None
+    leased = {slot.pk: slot for slot in (parts_of(row, Assignment)[0] for row in rows)}
+    return [leased[pk] for pk in assignment_ids if pk in leased]
 
 
 def _assignment_of(row: Sequence[Any]) -> Assignment:

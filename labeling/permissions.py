@@ -36,6 +36,7 @@ PAGES = (
     ("home", _("Home"), Role.ANNOTATOR),
     ("label", _("Label"), Role.ANNOTATOR),
     ("compare", _("Compare"), Role.ANNOTATOR),
+    ("grid", _("Grid"), Role.ANNOTATOR),
     ("review", _("Review"), Role.REVIEWER),
     ("catalogue", _("Catalogue"), Role.ANNOTATOR),
     ("learning", _("Learning"), Role.ADMIN),
@@ -60,6 +61,11 @@ class Labeler:
     def must_qualify(self) -> bool:
         """Newcomers do, where the project asks for it; whoever reviews or administers has been chosen."""
         return self.project.qualification_count > 0 and self.role == Role.ANNOTATOR and not self.is_qualified
+
+
+def qualify_words() -> str:
+    """What a newcomer is told elsewhere than on the Label page."""
+    return gettext("First do the qualification round on the Label page; then more pictures come here.")
 
 
 def role_of(user: User, project: Project) -> Membership.Role | None:

@@ -22,6 +22,7 @@ from labeling.lease import (
     lease_extend,
     lease_next,
     lease_release,
+    lease_these,
     lease_withdraw,
     leases_held,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "lease_extend",
     "lease_next",
     "lease_release",
+    "lease_these",
     "lease_withdraw",
     "leases_held",
     "left_for",

@@ -83,7 +83,7 @@ def _next(request: Request, user: User, asked: Said) -> dict[str, Any]:
     project_id = asked.get("project") or current_project(cast(HttpRequest, request)).pk
     project = labeler_project(user, project_id)
     pairs = pairs_next(user=user, project=project, count=asked["count"], holding=asked["holding"])
-    nothing = None if pairs else {"code": "no_pairs", "detail": no_pairs_words(project=project)}
+    nothing = None if pairs else {"code": "no_pairs", "detail": no_pairs_words(user=user, project=project)}
     return {"pairs": pairs, "nothing": nothing}
 
 

@@ -54,16 +54,16 @@ class PairShape(serializers.Serializer[Any]):
     right = SideShape()
 
 
-class NoPairsShape(serializers.Serializer[Any]):
-    """Why no pair came."""
+class WhyNothingShape(serializers.Serializer[Any]):
+    """Why no pair or sheet came."""
 
-    code = serializers.CharField(help_text="no_pairs, or a refusal's.")
+    code = serializers.CharField(help_text="no_pairs, no_clear_cases, or a refusal's.")
     detail = serializers.CharField()
 
 
 class PairsShape(serializers.Serializer[Any]):
     pairs = PairShape(many=True)
-    nothing = NoPairsShape(allow_null=True)
+    nothing = WhyNothingShape(allow_null=True)
 
 
 class ComparisonShape(serializers.Serializer[Any]):

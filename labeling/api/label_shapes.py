@@ -23,7 +23,7 @@ def ids_field(**words: Any) -> serializers.ListField:
     return serializers.ListField(child=id_field(), max_length=MOST_HELD, **words)
 
 
-def _rating(**words: Any) -> serializers.IntegerField:
+def rating_field(**words: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=ACR_LOW, max_value=ACR_HIGH, **words)
 
 
@@ -48,7 +48,7 @@ class SubmitInput(ByPerson):
 
     assignment = id_field()
     key = serializers.UUIDField(help_text="Made by the client, one per answer: sent twice it is one vote.")
-    rating = _rating(required=False, allow_null=True, default=None)
+    rating = rating_field(required=False, allow_null=True, default=None)
     accept = serializers.BooleanField(default=False, help_text="Take the model's score as one's own.")
     score = id_field(
         required=False,
@@ -56,7 +56,7 @@ class SubmitInput(ByPerson):
         default=None,
         help_text="The ``id`` of the prediction that was shown.",
     )
-    dimensions = serializers.DictField(child=_rating(), default=dict)
+    dimensions = serializers.DictField(child=rating_field(), default=dict)
     defects = serializers.DictField(child=serializers.BooleanField(), default=dict)
     is_flagged = serializers.BooleanField(default=False)
     note = serializers.CharField(max_length=LONGEST_NOTE, allow_blank=True, default="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.api import compare, export, label, project, train
+from labeling.api import compare, export, label, project, sheet, train
 
 urlpatterns: list[URLPattern] = [
     path("label/next/", label.label_next, name="api-label-next"),
@@ -16,6 +16,9 @@ urlpatterns: list[URLPattern] = [
     path("label/pairs/", compare.label_pairs, name="api-label-pairs"),
     path("label/compare/", compare.label_compare, name="api-label-compare"),
     path("label/compare/undo/", compare.label_compare_undo, name="api-label-compare-undo"),
+    path("label/sheet/", sheet.label_sheet, name="api-label-sheet"),
+    path("label/sheet/confirm/", sheet.label_sheet_confirm, name="api-label-sheet-confirm"),
+    path("label/sheet/undo/", sheet.label_sheet_undo, name="api-label-sheet-undo"),
     path("projects/", project.projects, name="api-projects"),
     path("exports/", export.exports, name="api-exports"),
     path("exports/<int:pk>/", export.export_detail, name="api-export"),

@@ -50,7 +50,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     context = {
         "pair": pair,
         "project": project,
-        "nothing_words": "" if pair else no_pairs_words(project=project),
+        "nothing_words": "" if pair else no_pairs_words(user=user, project=project),
         "last": given[0] if given else None,
         "today": compared_today(user=user, project=project),
         "keys": {"answer": str(uuid4()), "undo": str(uuid4())},

@@ -127,3 +127,23 @@ def compare_words() -> dict[str, str]:
         "coming": _("The next pair is on its way"),
         "brokenPair": _("One of these pictures cannot be shown. Say that you can't tell, and tell an admin."),
     }
+
+
+def grid_words() -> dict[str, str]:
+    """The same for the Grid page."""
+    spoken = script_words()
+    return {name: spoken[name] for name in SHARED} | {
+        "today": _("{n} today"),
+        "confirmAll": _("Confirm all {n}"),
+        "confirmSome": _("Confirm {n}, change {changed}"),
+        "question": _("These look {words}. Are they?"),
+        "tileRated": _("{title}: {rating}"),
+        "tileSkipped": _("{title}: skip"),
+        "tileClear": _("{title}: as the others"),
+        "announceSheet": _("Next: {n} pictures that look {words}."),
+        "announceConfirm": _("{n} pictures rated."),
+        "coming": _("The next sheet is on its way"),
+        "partly": _("{n} of {all} pictures were not taken: {why}"),
+        "refused": _("Not taken: {title}. {why}"),
+        "sheet": _("{n} pictures"),
+    }

@@ -3,7 +3,7 @@
    that is sent twice is one vote, since the server knows its key.
 
    One record: {seq, user, kind, url, body, about, tries, state, refusal}. Kinds: submit, undo, skip, back of the
-   Label page, compare and compare-undo of the Compare page. Every page sends what waits, whoever wrote it; what
+   Label page, compare and compare-undo of the Compare page, sheet and sheet-undo of the Grid page. Every page sends what waits, whoever wrote it; what
    was refused is told on the page it comes from.
    waiting -> gone when the server has it, or refused, when it must be shown to the person. */
 
@@ -11,7 +11,14 @@ const NAME = "vitrine-label";
 const STORE = "answers";
 const GIVE_UP_MS = 15_000;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
-const NOT_WORTH_TELLING = { undo: [404, 409], back: [404, 409], skip: [404], compare: [409], "compare-undo": [404, 409] };
+const NOT_WORTH_TELLING = {
+  undo: [404, 409],
+  back: [404, 409],
+  skip: [404],
+  compare: [409],
+  "compare-undo": [404, 409],
+  "sheet-undo": [404, 409],
+};
 
 export const newKey = () => {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID wants HTTPS, a house may have none

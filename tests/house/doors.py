@@ -60,6 +60,7 @@ DOORS: dict[str, Door] = {
     "project-choose": door(STRANGER, 404),
     "label": door(ANNOTATOR),
     "compare": door(ANNOTATOR),
+    "grid": door(ANNOTATOR),
     "review": door(REVIEWER),
     "review-decide": door(REVIEWER, item_id="item"),
     "review-decide-many": door(REVIEWER),
@@ -111,6 +112,9 @@ DOORS: dict[str, Door] = {
     "api-label-pairs": door(ANNOTATOR),
     "api-label-compare": door(ANNOTATOR),
     "api-label-compare-undo": door(ANNOTATOR, 404),  # nobody's comparison but one's own
+    "api-label-sheet": door(ANNOTATOR),
+    "api-label-sheet-confirm": door(ANNOTATOR),
+    "api-label-sheet-undo": door(ANNOTATOR, 404),  # nobody's sheet but one's own
     "api-projects": door(ANNOTATOR),
     "api-training-runs": door(ADMIN),
     "api-training-run": door(ADMIN, pk="run"),
@@ -156,6 +160,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-label-pairs": {"project": "{project}"},
     "api-label-compare": {"left": "{item}", "right": "{item2}", "answer": "left", "key": "{key}"},
     "api-label-compare-undo": {"comparison": "{key}", "key": "{key}"},
+    "api-label-sheet": {"project": "{project}"},
+    "api-label-sheet-confirm": {"answers": [{"assignment": "{slot}", "rating": 3}], "key": "{key}"},
+    "api-label-sheet-undo": {"sheet": "{key}", "assignments": ["{slot}"], "key": "{key}"},
     "api-training-runs": {"project": "{project}"},
     "export-start": {"project": "{project}", "form": "votes"},
     "api-exports": {"project": "{project}", "form": "votes"},

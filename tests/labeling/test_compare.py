@@ -6,12 +6,14 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
 
 from labeling.annotate import annotation_submit
 from labeling.compare import (
     comparison_submit,
     comparison_withdraw,
     live_comparisons,
+    no_pairs_words,
     pairs_next,
     recent_comparisons,
 )
@@ -51,7 +53,7 @@ def said(cast: Cast, left: Item, right: Item, answer: str = "left", **more: obje
 # --- what is asked ----------------------------------------------------------------------------------------
 def test_pairs_are_pictures_near_a_limit_that_show_no_score(cast: Cast) -> None:
     close = near_the_limit(cast, 2)
-    near_the_limit(cast, 3, overall=70.0, std=2.0)
+    near_the_limit(cast, 3, overall=97.0, std=2.0)
     (pair,) = pairs_next(user=cast.ann, project=cast.project)
     assert {pair["left"]["item"], pair["right"]["item"]} == {item.pk for item in close}
     assert set(pair["left"]) == {
@@ -98,6 +100,16 @@ def test_strangers_and_paused_people_are_asked_nothing(cast: Cast) -> None:
     with pytest.raises(NotAllowedError):
         said(cast, one, other)
     assert not Comparison.objects.exists()
+
+
+def test_newcomers_first_qualify_on_the_label_page(cast: Cast) -> None:
+    near_the_limit(cast, 2)
+    Project.objects.update(qualification_count=3)
+    assert pairs_next(user=cast.ann, project=cast.project) == []
+    assert "qualification" in no_pairs_words(user=cast.ann, project=cast.project)
+    assert len(pairs_next(user=cast.rui, project=cast.project)) == 1
+    Membership.objects.filter(user=cast.ann).update(qualified_at=timezone.now())
+    assert len(pairs_next(user=cast.ann, project=cast.project)) == 1
 
 
 # --- what is stored ---------------------------------------------------------------------------------------
