@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.annotate import Answer, annotation_submit, annotation_withdraw, live_annotations, recent_votes
@@ -19,6 +20,7 @@ from labeling.card import Card, cards_of, probe_cards_of
 from labeling.draw import places_among, probes_next
 from labeling.lease import Extended, lease_best, lease_extend, require_some
 from labeling.models import Annotation, Assignment, Probe, ProbeAnswer, Project
+from labeling.pause import pause_by_rule
 from labeling.permissions import labeler_of
 from labeling.probes import (
     live_answers,
@@ -96,7 +98,12 @@ def vote_give(*, user: User, assignment_id: int, key: UUID, **said: Any) -> Vote
             raise
     said.pop("score_id", None)
     duration_ms = said.pop("duration_ms", 0)
-    return probe_answer(user=user, answer=Answer.of(assignment_id, **said), key=key, duration_ms=duration_ms)
+    answer = Answer.of(assignment_id, **said)
+    with transaction.atomic():
+        told = probe_answer(user=user, answer=answer, key=key, duration_ms=duration_ms)
+        if told.is_right is False and told.probe.kind == Probe.Kind.GOLD:
+            pause_by_rule(user=user, project=told.probe.project)
+    return told
 
 
 def vote_of(*, user: User, **named: Any) -> Vote:

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.locks import members_lock
@@ -18,6 +19,7 @@ from labeling.queue import lease_withdraw
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
 
+LONGEST_REASON = 300
 LONGEST_VOTE_MS = 180_000  # beyond it somebody left the page open; it says nothing about pace
 FEWEST_SHARED = 5  # votes shared with others before bias and agreement mean anything
 
@@ -152,7 +154,7 @@ def _account(name: str, password: str) -> User:
 def member_set_role(*, by: User, project: Project, user_id: int, role: str) -> Membership:
     """Change a person's role; a project never loses its last admin."""
     require_role(by, project, Role.ADMIN)
-    kind, membership = _role(role), _member_lock(project, user_id)
+    kind, membership = _role(role), member_lock(project, user_id)
     before = membership.role
     if before == kind:
         return membership
@@ -173,9 +175,10 @@ def member_pause(*, by: User, project: Project, user_id: int, reason: str) -> Me
     reason = reason.replace("\x00", "").strip()  # PostgreSQL keeps no NUL
     if not reason:
         raise BadInputError(_("Say why: the person will read it."), code="reason_missing")
-    membership = _member_lock(project, user_id)
-    membership.is_paused, membership.pause_reason = True, reason[:300]
-    membership.save(update_fields=["is_paused", "pause_reason"])
+    membership = member_lock(project, user_id)
+    membership.is_paused, membership.pause_reason = True, reason[:LONGEST_REASON]
+    membership.paused_by = Membership.PausedBy.ADMIN
+    membership.save(update_fields=["is_paused", "pause_reason", "paused_by"])
     lease_withdraw(user_id=user_id, project=project)
     event_note(actor=by, verb="people.pause", target=membership, after={"reason": membership.pause_reason})
     return membership
@@ -183,15 +186,27 @@ def member_pause(*, by: User, project: Project, user_id: int, reason: str) -> Me
 
 @transaction.atomic
 def member_resume(*, by: User, project: Project, user_id: int) -> Membership:
-    """Let a paused person label again."""
+    """Let a paused person label again; gold answers given so far are forgiven."""
     require_role(by, project, Role.ADMIN)
-    membership = _member_lock(project, user_id)
+    membership = member_lock(project, user_id)
     if membership.is_paused:
         before = {"reason": membership.pause_reason}
-        membership.is_paused, membership.pause_reason = False, ""
-        membership.save(update_fields=["is_paused", "pause_reason"])
+        membership.is_paused, membership.pause_reason, membership.paused_by = False, "", ""
+        membership.judged_from = timezone.now()
+        membership.save(update_fields=["is_paused", "pause_reason", "paused_by", "judged_from"])
         event_note(actor=by, verb="people.resume", target=membership, before=before)
     return membership
+
+
+def leases_take_back(*, by: User, project: Project, user_id: int) -> int:
+    """Free what a person holds, so that others may have it now; returns how many pictures."""
+    require_role(by, project, Role.ADMIN)
+    with transaction.atomic():
+        membership = member_lock(project, user_id)
+        freed = lease_withdraw(user_id=user_id, project=project)
+        if freed:
+            event_note(actor=by, verb="queue.release", target=membership, after={"pictures": freed})
+    return freed
 
 
 def _role(role: str) -> Membership.Role:
@@ -200,7 +215,7 @@ def _role(role: str) -> Membership.Role:
     return Role(role)
 
 
-def _member_lock(project: Project, user_id: int) -> Membership:
+def member_lock(project: Project, user_id: int) -> Membership:
     """The membership, with every membership of the project locked: two admins may act at once."""
     found = next((each for each in members_lock(project) if each.user_id == user_id), None)
     if found is None:

@@ -44,13 +44,18 @@ def mean_of(values: Sequence[float]) -> Figure | None:
     """A mean with Student's interval; None below two values."""
     if len(values) < 2:
         return None
+    numbers = np.asarray(values, dtype=np.float64)
+    return mean_from(float(numbers.mean()), float(numbers.std(ddof=1)), len(numbers))
+
+
+def mean_from(mean: float, std: float, count: int) -> Figure | None:
+    """``mean_of`` from the moments of the values; ``std`` is that of the sample."""
+    if count < 2:
+        return None
     from scipy import stats  # half a second to load: only the page that asks for it waits
 
-    numbers = np.asarray(values, dtype=np.float64)
-    mean = float(numbers.mean())
-    error = float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(numbers) - 1)) * error
-    return Figure(mean, mean - half, mean + half, len(numbers))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * std / math.sqrt(count)
+    return Figure(mean, mean - half, mean + half, count)
 
 
 def noise_of(differences: Sequence[float]) -> Figure | None:

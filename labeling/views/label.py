@@ -38,7 +38,7 @@ from labeling.progress import my_work
 from labeling.queue import nothing_words, skips_forget, why_nothing
 from labeling.views.label_words import actions, script_words
 from scoring.core.types import Defect, Dimension
-from scoring.errors import BadInputError, ConflictError, NotThereError
+from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThereError
 from scoring.words import DEFECT_WORDS, DIMENSION_WORDS, VOTE_WORDS
 
 AHEAD = 4  # pictures leased and decoded behind the one on the stage
@@ -54,8 +54,12 @@ def label(request: HttpRequest) -> HttpResponse:
     assert isinstance(user, User)  # noqa: S101  (nobody else passes the login)
     if request.method == "POST":
         return _answered(request, user, project)
-    wanted = _whole(request.GET.get("at", ""))
-    card = _card(user, project, at=wanted)
+    try:
+        card = _card(user, project, at=_whole(request.GET.get("at", "")))
+    except NotAllowedError as refusal:
+        if refusal.code != "paused":
+            raise
+        return HttpResponseRedirect(reverse("paused"))
     votes = given_lately(user=user, project=project, limit=UNDO_SHOWN)
     nothing = None if card else why_nothing(user=user, project=project)
     context = {
@@ -80,6 +84,10 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
     back = reverse("label")
     try:
         at = act(user, project, said)
+    except NotAllowedError as refusal:
+        if refusal.code != "paused":
+            raise
+        return HttpResponseRedirect(reverse("paused"))
     except (ConflictError, NotThereError, BadInputError) as refusal:
         messages.warning(request, str(refusal))
         at = _whole(said.get("assignment", "")) if isinstance(refusal, BadInputError) else None
@@ -209,7 +217,8 @@ def _config(
         "sessionMinutes": project.session_minutes,
         "csrf": get_token(request),
         "csrfCookie": settings.CSRF_COOKIE_NAME,
-        "urls": {name: reverse(f"api-label-{name}") for name in API} | {"login": reverse("login")},
+        "urls": {name: reverse(f"api-label-{name}") for name in API}
+        | {"login": reverse("login"), "paused": reverse("paused")},
         "card": card,
         "votes": [
             {

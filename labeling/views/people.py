@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -13,14 +14,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.current import current_project
+from labeling.figures import figures_of
 from labeling.login_links import login_link_permit
 from labeling.models import Membership, Project
+from labeling.pause import appeal_answer, appeals_open
 from labeling.people import (
+    leases_take_back,
     member_add,
     member_pause,
     member_resume,
@@ -28,6 +32,8 @@ from labeling.people import (
     people_of,
 )
 from labeling.permissions import Role, require_role
+from labeling.queue import leases_held
+from labeling.views.people_charts import charts_of
 from scoring.errors import StationError
 
 LINK_KEY = "people_link"  # a login link just made, shown once
@@ -98,6 +104,32 @@ def person_resume(request: HttpRequest, user_id: int) -> HttpResponse:
     return _back(request, _("{name} can label again.").format(name=resumed.user.get_username()))
 
 
+@require_POST
+def person_release(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Give what somebody holds to others now."""
+    user, project = _admin_and_project(request)
+    freed = leases_take_back(by=user, project=project, user_id=user_id)
+    said = ngettext("{count} picture is free again.", "{count} pictures are free again.", freed)
+    return _back(request, said.format(count=freed))
+
+
+@require_POST
+def appeal_decide(request: HttpRequest, appeal_id: int) -> HttpResponse:
+    """Answer a paused person's question."""
+    user, project = _admin_and_project(request)
+    said = request.POST
+    decided = appeal_answer(
+        by=user,
+        project=project,
+        appeal_id=appeal_id,
+        answer=said.get("answer", ""),
+        reply=said.get("reply", ""),
+    )
+    name = decided.membership.user.get_username()
+    words = _("{name} can label again.") if decided.answer == "resume" else _("{name} stays paused.")
+    return _back(request, words.format(name=name))
+
+
 @never_cache
 @require_POST
 def person_link(request: HttpRequest, user_id: int) -> HttpResponse:
@@ -117,8 +149,16 @@ def _admin_and_project(request: HttpRequest) -> tuple[User, Project]:
 def _page(
     request: HttpRequest, user: User, project: Project, form: AddPersonForm, *, status: int = 200
 ) -> HttpResponse:
+    known, told = people_of(project=project), figures_of(project=project)
     context: dict[str, Any] = {
-        "people": people_of(project=project),
+        "people": known,
+        "charts": charts_of(people=known, told=told, project=project),
+        "alpha": told.alpha,
+        "holds": Counter(lease.user_id for lease in leases_held(project=project)),
+        "appeals": [
+            (appeal, told.of.get(appeal.membership.user_id)) for appeal in appeals_open(project=project)
+        ],
+        "project": project,
         "roles": Membership.Role.choices,
         "form": form,
         "link": request.session.pop(LINK_KEY, None),

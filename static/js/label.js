@@ -89,6 +89,7 @@ class Label {
   show() {
     const entry = this.current;
     const isOver = !entry && Boolean(this.queue.nothing) && !this.journal.waiting.length;
+    if (this.queue.nothing?.code === "paused" && !this.journal.waiting.length) location.assign(config.urls.paused);
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
     if (isOver) this.showNothing();

@@ -15,7 +15,7 @@ from django.urls import URLPattern, get_resolver, reverse
 
 from labeling.export import export_start
 from labeling.lease import lease_next
-from labeling.models import Item, Membership, Project
+from labeling.models import Appeal, Item, Membership, Project
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.models import DatasetVersion, Image, ImportJob, TrainingRun
 from scoring.registry import base_model_ensure
@@ -72,6 +72,10 @@ DOORS: dict[str, Door] = {
     "person-pause": door(ADMIN, user_id="member"),
     "person-resume": door(ADMIN, user_id="member"),
     "person-link": door(ADMIN, user_id="member"),
+    "person-release": door(ADMIN, user_id="member"),
+    "appeal-decide": door(ADMIN, appeal_id="appeal"),
+    "paused": door(ANNOTATOR),
+    "appeal": door(ANNOTATOR),
     "learning": door(ADMIN),
     "learning-measure": door(ADMIN),
     "audit": door(ADMIN),
@@ -143,7 +147,7 @@ DOORS: dict[str, Door] = {
 }
 
 # Objects that belong to a project: its members alone may know of them.
-OF_A_PROJECT = {"export", "item", "member", "project"}
+OF_A_PROJECT = {"appeal", "export", "item", "member", "project"}
 
 # What a person may send to name an object of a project; {word} stands for that object's id.
 BODIES: dict[str, dict[str, Any]] = {
@@ -152,6 +156,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "review-decide-many": {"item": ["{item}"], "item_ids": ["{item}"], "decision": "approve", "key": "{key}"},
     "person-role": {"role": "reviewer"},
     "person-pause": {"reason": "a rest"},
+    "appeal-decide": {"answer": "keep", "reply": "not yet"},
+    "appeal": {"text": "Look again, please."},
     "api-label-submit": {"assignment": "{slot}", "rating": 3, "key": "{key}"},
     "api-label-skip": {"assignment": "{slot}"},
     "api-label-undo": {"annotation": "{slot}", "key": "{key}"},
@@ -209,8 +215,10 @@ def _of_project(project: Project, labeler: User, member: User, image: Image) -> 
     Item.objects.filter(pk=item.pk).update(state="flagged")
     (slot,) = lease_next(user=labeler, project=project)
     export = export_start(form="votes", by=None, project=project)
+    paused = Membership.objects.get(project=project, user=member)
     return {
         "project": project.pk,
+        "appeal": Appeal.objects.create(membership=paused, text="Please").pk,
         "item": item.pk,
         "item2": item_make(project).pk,
         "slot": slot.pk,
