@@ -51,7 +51,7 @@ while TrainingRun.objects.filter(state__in=["queued", "running"]).exists():
     training_sweep()
     for pk in TrainingRun.objects.filter(state="queued").values_list("pk", flat=True):
         state = training_execute(run_id=pk)
-        os.write(log, f"told {os.getpid()} {state} {time.time()}\\n".encode())
+        os.write(log, f"told {os.getpid()} {state.replace(chr(32), chr(45))} {time.time()}\\n".encode())
     time.sleep(0.3)
 """
 

@@ -13,5 +13,6 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "settle-labels": {"task": "maintenance.consensus_settle_due", "schedule": 15.0},
     "fill-and-order-queues": {"task": "maintenance.queue_reorder", "schedule": 10.0},
     "renew-gold-questions": {"task": "maintenance.gold_due", "schedule": 60.0},
+    "watch-drift": {"task": "maintenance.drift_watch", "schedule": 1800.0},
     "retrain-by-rule": {"task": "maintenance.retrain_by_rule", "schedule": 60.0},
 }

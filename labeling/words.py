@@ -105,6 +105,7 @@ VERB_WORDS: dict[str, Promise] = {
     "train.start": gettext_lazy("started a retrain"),
     "train.cancel": gettext_lazy("stopped a retrain"),
     "train.evaluated": gettext_lazy("tried out a new model"),
+    "audit.drift": gettext_lazy("saw that new pictures differ from earlier ones"),
     "shadow.start": gettext_lazy("let a model run in the shadow"),
     "shadow.stop": gettext_lazy("ended a shadow"),
     "promote.base": gettext_lazy("set up the base model"),

@@ -1,25 +1,31 @@
-"""Audit: who did what, whether the model is as good for every category, and whether the pictures changed."""
+"""Audit: who did what, whether the model is as good for everybody, and whether the pictures changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 
 import numpy as np
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from scoring.core.drift import Drift, drifts_of
+from scoring.core.drift import Drift, DriftLevel, drifts_of
 from scoring.core.fairness import FairnessTable, fairness_table
-from scoring.models import DatasetRow, DatasetVersion, Event, Score, StoredFeatures
+from scoring.events import event_note
+from scoring.models import DatasetRow, DatasetVersion, Event, Image, Score, StoredFeatures
 from scoring.registry import serving
 
 FEWEST_JUDGED = 30  # rows the model never learned from; below this all rows are taken, and it is said
 FEWEST_LABELS = 10
+WHITE_FROM = 0.8  # of the background
+ALERT_KEY, ALERT_KEPT_S = "drift-alert", 3 * 86_400
 ACCEPT_SCORE = 60.0  # from "good" on a picture passes
 RECENT_DAYS = 7
 MOST_PICTURES = 2000
+SCORE = "overall_score"
 
 
 def events_found(
@@ -63,7 +69,15 @@ class Fairness:
     accept_score: float = ACCEPT_SCORE
 
 
-def fairness_now() -> Fairness | None:
+class By(StrEnum):
+    """What pictures are grouped by."""
+
+    CATEGORY = "category"
+    SELLER = "seller"
+    BACKGROUND = "background"
+
+
+def fairness_now(*, by: By = By.CATEGORY) -> Fairness | None:
     """The displayed model against people's labels in the newest dataset version; None with too few."""
     dataset = DatasetVersion.objects.first()
     if dataset is None:
@@ -83,11 +97,34 @@ def fairness_now() -> Fairness | None:
     table = fairness_table(
         predicted=[scores[row[0]] for row in judged],
         people=[row[1] for row in judged],
-        groups=[row[2] for row in judged],
+        groups=_groups(by, judged),
         accept_score=ACCEPT_SCORE,
         rng=np.random.default_rng(0),
     )
     return Fairness(table=table, dataset=dataset, rows=len(judged), is_taught=is_taught)
+
+
+def _groups(by: By, judged: Sequence[tuple[int, float, str, str]]) -> list[str]:
+    """The group of each judged row; empty where nobody knows."""
+    ids = [row[0] for row in judged]
+    if by == By.SELLER:
+        sellers = dict(Image.objects.filter(pk__in=ids).values_list("pk", "product__seller"))
+        return [sellers.get(pk, "") for pk in ids]
+    if by == By.BACKGROUND:
+        version = serving().displayed.feature_version
+        stored = StoredFeatures.objects.filter(version=version, image_id__in=ids)
+        kinds = {pk: background_of(measures) for pk, measures in stored.values_list("image_id", "measures")}
+        return [kinds.get(pk, "") for pk in ids]
+    return [row[2] for row in judged]
+
+
+def background_of(measures: Mapping[str, float]) -> str:
+    """``white``, ``plain`` or ``busy``, from what was measured behind the product; empty where unknown."""
+    if "background_white_share" not in measures:
+        return ""
+    if measures["background_white_share"] >= WHITE_FROM:
+        return "white"
+    return "plain" if measures.get("background_is_plain", 0.0) >= 0.5 else "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +148,31 @@ def drift_now(*, days: int = RECENT_DAYS) -> Drifts:
     now = list(stored.filter(image__created_at__gte=edge)[:MOST_PICTURES])
     then = list(stored.filter(image__created_at__lt=edge)[:MOST_PICTURES])
     names = sorted({name for measures in (*now, *then) for name in measures})
-    return Drifts(
-        drifts=drifts_of(_columns(names, then), _columns(names, now)), then=len(then), now=len(now), days=days
-    )
+    scores = Score.objects.filter(model_id=serving().displayed_id).order_by("-image_id")
+    told = scores.values_list("overall_score", flat=True)
+    before = _columns(names, then) | {SCORE: list(told.filter(image__created_at__lt=edge)[:MOST_PICTURES])}
+    after = _columns(names, now) | {SCORE: list(told.filter(image__created_at__gte=edge)[:MOST_PICTURES])}
+    return Drifts(drifts=drifts_of(before, after), then=len(then), now=len(now), days=days)
+
+
+def drift_watch() -> list[str]:
+    """What has changed for certain among the newest pictures and their scores, kept for ``drift_alert``.
+
+    Run by the clock. What was not in the last alert is noted in the trail, once.
+    """
+    known = drift_alert()
+    changed = sorted(drift.name for drift in drift_now().drifts if drift.level == DriftLevel.ACT)
+    cache.set(ALERT_KEY, changed, timeout=ALERT_KEPT_S)
+    fresh = sorted(set(changed) - set(known))
+    if fresh:
+        event_note(actor=None, verb="audit.drift", after={"changed": fresh})
+    return changed
+
+
+def drift_alert() -> list[str]:
+    """Names of what has changed, as last looked at by the clock."""
+    found: list[str] = cache.get(ALERT_KEY) or []
+    return found
 
 
 def _columns(names: Iterable[str], rows: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from scoring import ingest, instant, rescore, score, shadow, spool, train
+from scoring import audit, ingest, instant, rescore, score, shadow, spool, train
 
 
 @shared_task(name="ingest.run", soft_time_limit=240, time_limit=300)
@@ -50,6 +50,11 @@ def sweep_imports() -> dict[str, int]:
 @shared_task(name="maintenance.spool_sweep")
 def sweep_spool() -> dict[str, int]:
     return spool.spool_sweep()
+
+
+@shared_task(name="maintenance.drift_watch")
+def watch_drift() -> dict[str, int]:
+    return {"changed": len(audit.drift_watch())}
 
 
 @shared_task(name="maintenance.train_sweep")

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("imports/<int:job_id>/resume/", imports.resume, name="import-resume"),
     path("imports/<int:job_id>/refused.csv", imports.refused_csv, name="import-refused"),
     path("models/<int:model_id>/", models.card, name="model"),
+    path("models/<int:model_id>/card.md", models.card_file, name="model-card"),
     path("models/<int:model_id>/promote/", models.promote, name="model-promote"),
     path("models/<int:model_id>/shadow/", models.shadow, name="model-shadow"),
     path("models/shadow/stop/", models.shadow_end, name="shadow-stop"),

@@ -134,6 +134,7 @@ MEASURE_WORDS: dict[str, Promise] = {
     "cast_chroma": gettext_lazy("Strength of the colour cast"),
     "cast_warmth": gettext_lazy("Cast towards warm"),
     "cast_green": gettext_lazy("Cast towards green"),
+    "overall_score": gettext_lazy("Overall score"),
     "background_luma": gettext_lazy("Brightness of the background"),
     "background_std": gettext_lazy("Unevenness of the background"),
     "background_white_share": gettext_lazy("White part of the background"),

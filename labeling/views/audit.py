@@ -1,4 +1,4 @@
-"""Audit: the trail of acts with filters and a file of it, fairness by category, drift of the pictures."""
+"""Audit: the trail of acts with filters and a file of it, fairness by group, drift of the pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from labeling.words import VERB_WORDS, event_words
-from scoring.audit import Drifts, Fairness, drift_now, events_found, fairness_now
+from scoring.audit import By, Drifts, Fairness, drift_now, events_found, fairness_now
 from scoring.core.drift import DriftLevel
 from scoring.core.exports import safe_cell
 from scoring.core.fairness import Interval
@@ -36,6 +36,17 @@ STATIONS = ("ingest", "score", "annotate", "consensus", "review", "dataset", "tr
 COLUMNS = ("at", "person", "act", "target", "target_id", "before", "after")
 AXIS_WIDTH = 120.0
 
+GROUPINGS: dict[str, Promise] = {
+    By.CATEGORY: _("Category"),
+    By.SELLER: _("Seller"),
+    By.BACKGROUND: _("Background"),
+}
+BACKGROUND_WORDS: dict[str, Promise] = {
+    "": _("not known"),
+    "white": _("white"),
+    "plain": _("plain, not white"),
+    "busy": _("busy"),
+}
 LEVELS: dict[str, tuple[Promise, str]] = {
     DriftLevel.STABLE: (_("stable"), "good"),
     DriftLevel.LOOK: (_("have a look"), "warn"),
@@ -83,7 +94,8 @@ def page(request: HttpRequest) -> HttpResponse:
     shown = request.GET.get("show", "events")
     context: dict[str, Any] = {"parts": PARTS, "shown": shown if shown in dict(PARTS) else "events"}
     if shown == "fairness":
-        context |= _fairness(fairness_now())
+        by = _by(request.GET.get("by", ""))
+        context |= _fairness(fairness_now(by=by)) | {"by": by, "groupings": GROUPINGS}
     elif shown == "drift":
         context |= _drift(drift_now())
     else:
@@ -140,6 +152,10 @@ class _Line:
         return line
 
 
+def _by(asked: str) -> By:
+    return By(asked) if asked in GROUPINGS else By.CATEGORY
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A figure with its interval on an axis of AXIS_WIDTH: ``zero`` is where nothing is."""
@@ -160,6 +176,7 @@ def _fairness(fairness: Fairness | None) -> dict[str, Any]:
     rejects = [group.false_reject_rate for group in groups]
     rows = zip(
         groups,
+        [str(BACKGROUND_WORDS.get(group.group, group.group)) for group in groups],
         _bars(errors, words=lambda value: number(value, 1)),
         _bars(biases, words=lambda value: signed(value, 1)),
         _bars([one or Interval(0.0, 0.0, 0.0) for one in rejects], words=percent),

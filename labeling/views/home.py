@@ -19,7 +19,9 @@ from labeling.progress import MyWork, loop_state, my_work
 from labeling.queue import nothing_words, why_nothing
 from labeling.underway import work_underway
 from labeling.words import event_words
+from scoring.audit import drift_alert
 from scoring.models import Event
+from scoring.words import measure_words
 
 VOTES_SHOWN, ACTS_SHOWN, ACTS_READ = 8, 8, 400
 PEEKED, FEWEST_PEEKED = 6, 3
@@ -43,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "is_admin": role == Role.ADMIN,
     }
     if role == Role.ADMIN:
-        context |= _loop(project) | {"acts": _acts()}
+        context |= _loop(project) | {"acts": _acts(), "drifted": [measure_words(n) for n in drift_alert()]}
     return render(request, "labeling/home.html", context)
 
 

@@ -89,6 +89,34 @@ def _mark(row: Serving) -> str:
 @admins_only
 def card(request: HttpRequest, model_id: int) -> HttpResponse:
     """What one model learned from, how it was tried, and what it cannot do."""
+    context = _card(model_id)
+    return render(request, "scoring/model.html", context | {"history": _history(context["model"])})
+
+
+@require_safe
+@admins_only
+def card_file(request: HttpRequest, model_id: int) -> HttpResponse:
+    """The same as Markdown, to lie beside the model wherever it goes."""
+    context = _card(model_id)
+    panels = context["panels"]
+    whiskers = [list(column) for column in zip(*(panel.whiskers for panel in panels), strict=True)]
+    context["figures"] = [(row[0].name, [f"{one.value} ({one.interval})" for one in row]) for row in whiskers]
+    context["cells"] = [(_cell(name), count) for name, count in context["categories"]]
+    context["run"] = getattr(context["model"], "run", None)
+    response = render(request, "scoring/card.txt", context, content_type="text/markdown; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="model-{model_id}.md"'
+    return response
+
+
+def _cell(text: str) -> str:
+    """Words of others as plain text in Markdown."""
+    for sign in "\\`*_|<>[]#":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
+
+
+def _card(model_id: int) -> dict[str, Any]:
+    """What the card tells, as page and as file."""
     model = (
         ModelVersion.objects.select_related("dataset", "parent", "run__started_by")
         .filter(pk=model_id)
@@ -97,18 +125,16 @@ def card(request: HttpRequest, model_id: int) -> HttpResponse:
     if model is None:
         raise NotThereError(_("There is no such model."))
     duel = Duel(tested=model, against=champion_when(model)) if model.metrics else None
-    context = {
+    return {
         "model": model,
         "duel": duel,
         "panels": panels_of(duel) if duel else [],
         "verdict": verdict_lines(model.verdict),
         "splits": split_counts(model.dataset) if model.dataset else {},
         "categories": _categories(model),
-        "history": _history(model),
         "serving": serving(),
         "nav_current": "models",
     }
-    return render(request, "scoring/model.html", context)
 
 
 def _history(model: ModelVersion) -> list[tuple[Event, Promise | str]]:

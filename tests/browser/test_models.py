@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.train import retrain
-from scoring import rescore, train
+from scoring import candidate as candidate_station
+from scoring import rescore, run_lease, shadow, train
 from scoring.core.types import vote_from_score
 from scoring.models import Image, ModelVersion, Serving, TrainingRun
 from scoring.registry import base_model_ensure, serving
@@ -57,7 +59,7 @@ def test_a_retrain_is_watched_stage_by_stage_until_everybody_sees_the_new_scores
     expect(page).to_have_url(f"/runs/{run.pk}/")
     now = page.locator("[aria-current=step]")
     expect(now).to_have_text("Waiting for a worker")
-    beat, seen = train._beat, []
+    beat, seen = run_lease.run_beat, []
 
     def beat_and_look(run: TrainingRun, token: UUID, *, step: str, progress: float) -> None:
         beat(run, token, step=step, progress=progress)
@@ -67,7 +69,8 @@ def test_a_retrain_is_watched_stage_by_stage_until_everybody_sees_the_new_scores
             expect(page.get_by_text("50 %")).to_be_visible()
             check(page, "run-running")
 
-    monkeypatch.setattr(train, "_beat", beat_and_look)
+    for module in (train, candidate_station):
+        monkeypatch.setattr(module, "run_beat", beat_and_look)
     train.training_execute(run_id=run.pk)
     assert seen == ["fitting", "evaluating", "judging", "registering"]
     candidate = ModelVersion.objects.get(kind="fast")
@@ -189,3 +192,58 @@ def test_a_run_with_epochs_draws_its_curves_and_a_failed_one_says_why(
     expect(page.get_by_text("The worker ran out of memory.")).to_be_visible()
     expect(page.get_by_role("img", name="Loss")).to_be_visible()
     check(page, "run-failed")
+
+
+def test_a_deep_retrain_is_asked_for_with_its_time_and_watched_epoch_by_epoch(
+    page_of: Visits, cast: Cast, check: Check
+) -> None:
+    labels(cast, 30)
+    page = page_of(cast.ada)
+    page.goto("/models/")
+    page.locator("#deep-retrain").click()
+    expect(page.get_by_text("on one processor core")).to_be_visible()
+    check(page, "models-deep")
+    page.locator("#deep-start").click()
+    expect(page.get_by_text("A deep retrain needs 40 labels to learn from")).to_be_visible()
+
+    run = retrain(project=cast.project, by=cast.ada)
+    TrainingRun.objects.filter(pk=run.pk).update(
+        kind="deep",
+        state="running",
+        step="training",
+        progress=0.4,
+        started_at=timezone.now(),
+        environment={"torch": "2", "device": "cpu", "epochs": 6},
+        curve=[
+            {"epoch": 1, "loss": 1.02, "srcc": 0.71, "seconds": 61.0},
+            {"epoch": 2, "loss": 0.84, "srcc": 0.76, "seconds": 60.0},
+        ],
+    )
+    page.goto(f"/runs/{run.pk}/")
+    expect(page.get_by_text("Training the network: epoch 3 of 6")).to_be_visible()
+    expect(page.get_by_role("heading", name="Loss")).to_be_visible()
+    expect(page.locator("[aria-current=step]")).to_have_text("Training the network")
+    check(page, "run-deep")
+
+
+def test_a_candidate_runs_in_the_shadow_is_compared_and_ended(
+    page_of: Visits, cast: Cast, check: Check
+) -> None:
+    labels(cast, 90)
+    run = retrain(project=cast.project, by=cast.ada)
+    TrainingRun.objects.filter(pk=run.pk).update(options={"promote": False})
+    train.training_execute(run_id=run.pk)
+    page = page_of(cast.ada)
+    page.goto("/models/")
+    page.get_by_text("Try it in the shadow").click()
+    page.get_by_label("Share of what comes in").fill("100")
+    page.get_by_role("button", name="Run in the shadow").click()
+    expect(page.get_by_text("It has not scored a picture yet.")).to_be_visible()
+    assert shadow.shadow_catch_up() == 90
+    page.reload()
+    expect(page.get_by_role("heading", name="Where they differ most")).to_be_visible()
+    expect(page.locator(".shadow-plot circle")).to_have_count(90)
+    check(page, "models-shadow")
+    page.get_by_role("button", name="End the shadow").click()
+    expect(page.get_by_text("The shadow has ended.")).to_be_visible()
+    expect(page.locator("#shadow")).to_have_count(0)

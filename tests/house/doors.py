@@ -97,6 +97,7 @@ DOORS: dict[str, Door] = {
     "import-resume": door(ADMIN, job_id="job"),
     "import-refused": door(ADMIN, job_id="job"),
     "model": door(ADMIN, model_id="model"),
+    "model-card": door(ADMIN, model_id="model"),
     "model-promote": door(ADMIN, model_id="model"),
     "model-roll-back": door(ADMIN),
     "model-shadow": door(ADMIN, model_id="model"),

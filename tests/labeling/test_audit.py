@@ -8,14 +8,15 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from scoring.audit import drift_now, events_found, fairness_now
+from scoring.audit import By, drift_now, drift_watch, events_found, fairness_now
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.events import event_note
-from scoring.models import Event, Image
+from scoring.models import Event, Image, Product
 from scoring.registry import base_model_ensure, serving
 from tests.conftest import Cast
 from tests.factories import features_make, image_make, score_make
@@ -118,6 +119,25 @@ def test_a_category_the_model_is_worse_for_stands_out(ada: Client) -> None:
     assert "shoes" in page
 
 
+def test_sellers_and_backgrounds_are_judged_as_well(ada: Client) -> None:
+    judged({"mugs": 0.0, "shoes": -20.0})
+    Product.objects.filter(category="shoes").update(seller="acme")
+    for image in Image.objects.select_related("product"):
+        features = features_make(image)
+        is_white = image.product.category == "mugs"
+        features.measures = {"background_white_share": 0.95 if is_white else 0.1, "background_is_plain": 0.0}
+        features.save()
+    for by, groups in ((By.SELLER, {"", "acme"}), (By.BACKGROUND, {"white", "busy"})):
+        fairness = fairness_now(by=by)
+        assert fairness is not None
+        assert {group.group for group in fairness.table.groups} == groups
+        assert fairness.table.bias_gap == pytest.approx(20.0)
+    page = ada.get(reverse("audit"), {"show": "fairness", "by": "seller"}).content.decode()
+    assert "acme" in page
+    assert "busy" in ada.get(reverse("audit"), {"show": "fairness", "by": "background"}).content.decode()
+    assert ada.get(reverse("audit"), {"show": "fairness", "by": "shoe size"}).status_code == 200
+
+
 def test_with_enough_held_back_labels_only_those_are_judged(cast: Cast) -> None:
     judged({"mugs": 0.0, "shoes": 1.0}, count=16, is_holdout=True)
     fairness = fairness_now()
@@ -151,6 +171,14 @@ def test_pictures_that_changed_are_told_from_those_that_did_not(ada: Client) -> 
     assert levels["noise_sigma"] == "act"
     assert levels["fill"] in ("stable", "look")
     assert "changed" in ada.get(reverse("audit"), {"show": "drift"}).content.decode()
+    cache.clear()
+    assert 'id="drift-alert"' not in ada.get(reverse("home")).content.decode()
+    assert drift_watch() == drift_watch() == ["noise_sigma"]
+    assert Event.objects.get(verb="audit.drift").after == {"changed": ["noise_sigma"]}  # told once
+    assert 'id="drift-alert"' in ada.get(reverse("home")).content.decode()
+    Image.objects.update(created_at=timezone.now() - timedelta(days=30))
+    assert drift_watch() == []
+    assert 'id="drift-alert"' not in ada.get(reverse("home")).content.decode()
 
 
 def test_a_trail_is_never_changed_by_looking_at_it(ada: Client, cast: Cast) -> None:

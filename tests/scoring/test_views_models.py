@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -256,3 +257,28 @@ def test_a_models_card_says_what_it_learned_from_and_how_it_was_tried(ada: Clien
         assert words in card, words
     base = ada.get(reverse("model", args=[Serving.objects.get().displayed_id])).content.decode()
     assert "None of your own labels." in base
+
+
+def test_the_card_comes_as_markdown_with_what_the_run_was_made_by(ada: Client) -> None:
+    rows = labelled_rows(90)
+    run = trained(frozen([replace(rows[0], category="<b>|x"), *rows[1:]]))
+    model = run.candidate
+    assert model is not None
+    told = ada.get(reverse("model-card", args=[model.pk]))
+    assert told["Content-Type"].startswith("text/markdown")
+    assert told["Content-Disposition"] == f'attachment; filename="model-{model.pk}.md"'
+    text = told.content.decode()
+    for words in (
+        f"# {model.name}",
+        "## What it learned from",
+        ["", " SRCC (higher is better) ", ""][1],
+        f"| {model.name} | ",
+        "✓ **Enough labels**",
+        f"`{model.weights_digest}`",
+        f"| Made by | Retrain {run.pk} |",
+        "| numpy | ",
+        "\\<b\\>\\|x: 1",
+    ):
+        assert words in text, words
+    assert ada.get(reverse("model-card", args=[base_model_ensure().pk])).status_code == 200
+    assert ada.get(reverse("model-card", args=[10**6])).status_code == 404
