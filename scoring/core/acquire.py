@@ -27,7 +27,6 @@ Indices = npt.NDArray[np.int64]
 
 SMALLEST_CLUSTER = 5
 MOST_CLUSTERS = 500
-USUAL_VOTES = 3.0  # a finished label, where nothing else is said
 
 
 class Strategy(StrEnum):
@@ -84,12 +83,13 @@ class BatchRules:
     """What holds for every batch, whatever the strategy.
 
     A category gets at least ``floor`` and at most ``ceiling`` times its share of the pool; pictures whose
-    embeddings are at least this alike are near-duplicates.
+    embeddings are at least this alike are near-duplicates; a label will be made of ``votes``.
     """
 
     duplicate_cosine: float = 0.98  # a picture saved again or at 9 tenths of its size lies above
     floor: float = 0.5
     ceiling: float = 2.0
+    votes: float = 3.0
 
 
 def choose(
@@ -109,10 +109,10 @@ def choose(
 
 
 def posterior_features(head: Head, vectors: FloatArray) -> FloatArray:
-    """Rows (N, F) whose squared lengths are the head's epistemic variances of ``vectors`` (N, F)."""
+    """Rows (N, F + L) whose squared lengths are the head's epistemic variances of ``vectors`` (N, F)."""
     values, basis = np.linalg.eigh(head.covariance)
     root = basis * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(head.standardised(vectors) @ root, dtype=np.float32)
+    return np.asarray(head.features(vectors) @ root, dtype=np.float32)
 
 
 def sketch(features: FloatArray, *, width: int, others: FloatArray | None = None) -> list[FloatArray]:
@@ -231,9 +231,9 @@ def _farthest_of_largest(cover: Cover, rows: Mask) -> int:
 
 def _fill_by_variance(batch: _Batch, taught: Taught, _rng: np.random.Generator) -> None:
     """The picture whose label lowers the mean variance of the whole pool most, again and again."""
-    votes = np.full(len(taught.features), USUAL_VOTES) if taught.votes is None else taught.votes
-    pool = PoolVariance(batch.pool.features, taught.features, precision_of(votes))
-    usual = float(precision_of(USUAL_VOTES))
+    usual = float(precision_of(batch.rules.votes))
+    told = np.full(len(taught.features), usual) if taught.votes is None else precision_of(taught.votes)
+    pool = PoolVariance(batch.pool.features, taught.features, told)
     for rows in batch.turns():
         row = int(np.argmax(np.where(rows, pool.gains(usual), -np.inf)))
         batch.take(row)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.landmarks import squared_distances, usual_distance
 from scoring.core.types import FloatArray
 
 Array = npt.NDArray[np.float64]
 
 LANDMARKS = 320  # pictures that stand for the pool in its kernel
-MEDIAN_ROWS = 1000  # enough to know the usual distance
-TASTE = 0.15  # variance no vote removes (the head is not the truth), beside a picture's own of one
-VOTE_NOISE = 0.45  # variance of one vote, beside a picture's own: people differ about as much as pictures do
+TASTE = 0.02  # variance no vote removes (the head is not the truth), beside a picture's own of one
+VOTE_NOISE = 0.9  # variance of one vote, beside a picture's own: people differ about as much as pictures do
 JITTER = 1e-5
 
 
@@ -32,7 +32,7 @@ def kernel_features(
     """
     if not len(table):
         return table, others[:, : table.shape[1]]
-    length = _median_square(table, rng)
+    length = usual_distance(table, rng)
     kept = np.sort(rng.choice(len(table), min(landmarks, len(table)), replace=False))
     centres = table[kept]
     values, basis = np.linalg.eigh(_kernel(centres, centres, length).astype(np.float64))
@@ -101,14 +101,4 @@ def precision_of(votes: npt.ArrayLike) -> Array:
 
 
 def _kernel(a: FloatArray, b: FloatArray, length: float) -> FloatArray:
-    apart = (a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + (b**2).sum(axis=1)[None]
-    return np.asarray(np.exp(-np.maximum(apart, 0.0) / (2.0 * length)), dtype=np.float32)
-
-
-def _median_square(table: FloatArray, rng: np.random.Generator) -> float:
-    """Median squared distance of two rows; one where all are the same."""
-    some = table[rng.choice(len(table), min(MEDIAN_ROWS, len(table)), replace=False)]
-    lengths = (some**2).sum(axis=1)
-    apart = lengths[:, None] - 2.0 * (some @ some.T) + lengths[None]
-    upper = apart[np.triu_indices(len(some), 1)]
-    return max(float(np.median(upper)), 1e-9) if len(upper) else 1.0
+    return np.asarray(np.exp(squared_distances(a, b) / (-2.0 * length**2)), dtype=np.float32)

@@ -1,9 +1,9 @@
 """The head: from cached features to an overall score and five dimensions, refit in seconds.
 
-A Bayesian linear model. Labels fit the residual over a prior head, so that twenty labels correct the
-shipped model instead of replacing it; how strongly is decided by the evidence (marginal likelihood,
-Bishop, Pattern Recognition and Machine Learning, 3.5). Its posterior gives the epistemic variance that
-active learning asks for.
+A Bayesian linear model, bent by a smooth function near labelled pictures where the labels call for it
+(``landmarks.py``). Labels fit the residual over a prior head, so that twenty labels correct the shipped model
+instead of replacing it; how strongly, and whether bent, is decided by the evidence (marginal likelihood,
+Bishop, Pattern Recognition and Machine Learning, 3.5). See docs/adr/0008.
 """
 
 from __future__ import annotations
@@ -15,15 +15,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.fits import NOISE_FLOOR, Fit, fit_bent, fit_level, fit_ridge
+from scoring.core.landmarks import Landmarks
 from scoring.core.types import Dimension, FloatArray, NotFiniteError
 
 Array = npt.NDArray[np.float64]
+__all__ = [
+    "NOISE_FLOOR",
+    "Fit",
+    "Head",
+    "HeadOutput",
+    "fit_head",
+    "fit_ridge",
+    "head_from_tensors",
+    "head_to_tensors",
+]
+
 OUTPUTS = 1 + len(Dimension)  # overall first, then the dimensions in order
 CLIP = 12.0  # beyond this a feature is an accident of the picture, not evidence
-RIDGES = np.logspace(-3, 5, 33)
-NOISE_FLOOR = 4.0  # score points squared: no label is surer than two points
 FEWEST_DIMENSION_LABELS = 8
-MIN_RELATIVE_EVIDENCE = 1.0  # nats a weaker ridge must win by, so that few labels do not overfit
 
 
 class FeatureVersionError(ValueError):
@@ -49,7 +59,8 @@ class HeadOutput:
 @dataclass(frozen=True, slots=True)
 class Head:
     """``coefficients`` (6, F) on features standardised by ``mean`` and ``std`` (F,), ``intercepts`` (6,);
-    ``covariance`` (F, F) of the overall coefficients; ``interval_factor`` is the conformal q."""
+    ``covariance`` (F, F) of the overall coefficients; ``interval_factor`` is the conformal q. With
+    ``landmarks`` the overall score also has a ``bend`` (L,), and ``covariance`` is (F + L, F + L)."""
 
     feature_version: str
     mean: Array
@@ -59,15 +70,27 @@ class Head:
     covariance: Array
     noise_var: float
     interval_factor: float = 1.645
+    landmarks: Landmarks | None = None
+    bend: Array | None = None
 
     def predict(self, vectors: FloatArray, *, feature_version: str | None = None) -> HeadOutput:
         """Predict from vectors (N, F) of this head's feature version; scores clipped to 0-100."""
         if feature_version is not None and feature_version != self.feature_version:
             raise FeatureVersionError(f"head of {self.feature_version} was given {feature_version}")
-        features = self.standardised(vectors)
-        raw = np.clip(features @ self.coefficients.T + self.intercepts, 0.0, 100.0)
+        features = self.features(vectors)
+        raw = features[:, : len(self.mean)] @ self.coefficients.T + self.intercepts
+        if self.bend is not None:
+            raw[:, 0] += features[:, len(self.mean) :] @ self.bend
+        raw = np.clip(raw, 0.0, 100.0)
         epistemic = ((features @ self.covariance) * features).sum(axis=1)
         return HeadOutput(raw[:, 0], np.maximum(epistemic, 0.0), self.noise_var, raw[:, 1:])
+
+    def features(self, vectors: FloatArray) -> Array:
+        """What ``covariance`` speaks of: standardised vectors, and beside them those of the landmarks."""
+        linear = self.standardised(vectors)
+        if self.landmarks is None:
+            return linear
+        return np.concatenate([linear, self.landmarks.features(linear)], axis=1)
 
     def standardised(self, vectors: FloatArray) -> Array:
         """Vectors (N, F) as the coefficients expect them; accidents of a picture are cut off."""
@@ -77,17 +100,6 @@ class Head:
         if not np.isfinite(table).all():
             raise NotFiniteError("features hold values that are not finite")
         return np.asarray(np.clip((table - self.mean) / self.std, -CLIP, CLIP), dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """One ridge fit: coefficients (F,), intercept, covariance (F, F), noise variance, ridge."""
-
-    coefficients: Array
-    intercept: float
-    covariance: Array
-    noise_var: float
-    ridge: float
 
 
 def fit_head(
@@ -111,13 +123,15 @@ def fit_head(
     if len(table) < 2 or len(table) != len(target):
         raise ValueError(f"at least two labelled pictures are needed, got {len(table)} and {len(target)}")
     start = prior or _flat_head(table, target, feature_version)
+    if start.landmarks is not None:
+        raise ValueError("a bent head cannot be a prior: fit over the one it was fitted over")
     if start.feature_version != feature_version:
         raise FeatureVersionError(f"prior of {start.feature_version} offered for {feature_version}")
     features = start.standardised(table.astype(np.float32))
     share = _weights(weights, len(target))
     coefficients, intercepts = start.coefficients.copy(), start.intercepts.copy()
-    fit = _fit(features, target - features @ coefficients[0] - intercepts[0], share)
-    coefficients[0] += fit.coefficients
+    fit, landmarks = fit_bent(features, target - features @ coefficients[0] - intercepts[0], share)
+    coefficients[0] += fit.coefficients[: len(start.mean)]
     intercepts[0] += fit.intercept
     if dimensions is not None:
         _fit_dimensions(features, np.asarray(dimensions, dtype=np.float64), share, coefficients, intercepts)
@@ -127,6 +141,8 @@ def fit_head(
         intercepts=intercepts,
         covariance=fit.covariance,
         noise_var=fit.noise_var,
+        landmarks=landmarks,
+        bend=None if landmarks is None else fit.coefficients[len(start.mean) :],
     )
 
 
@@ -139,7 +155,7 @@ def _fit_dimensions(
         if known.sum() >= FEWEST_DIMENSION_LABELS:
             row = column + 1
             residual = votes[known, column] - features[known] @ coefficients[row] - intercepts[row]
-            fit = _fit(features[known], residual, share[known])
+            fit = fit_level(features[known], residual, share[known])
             coefficients[row] += fit.coefficients
             intercepts[row] += fit.intercept
 
@@ -167,77 +183,39 @@ def _weights(weights: npt.ArrayLike | None, count: int) -> Array:
     return np.asarray(share / share.mean(), dtype=np.float64)
 
 
-def _fit(features: Array, residual: Array, share: Array) -> Fit:
-    """Weighted ridge with an intercept, itself drawn towards zero as far as it may be chance."""
-    intercept = _level(residual, share)
-    return replace(fit_ridge(features, residual - intercept, share), intercept=intercept)
-
-
-def _level(residual: Array, share: Array) -> float:
-    """Weighted mean, shrunk by its own error (James and Stein 1961, positive part).
-
-    People who agree with the prior on the whole must not move it by the noise of twenty votes.
-    """
-    mean = float(share @ residual / share.sum())
-    if mean == 0 or len(residual) < 2:
-        return 0.0
-    variance = float(share @ (residual - mean) ** 2 / share.sum())
-    error = variance * float((share**2).sum()) / float(share.sum()) ** 2
-    return mean * max(0.0, 1.0 - error / mean**2)
-
-
-def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
-    """Weighted ridge through the origin; the evidence picks the ridge. O(min(N, F)^3 + N F min(N, F)).
-
-    ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one.
-    """
-    root = np.sqrt(share)[:, None]
-    x, y = features * root, target * root[:, 0]
-    count, width = x.shape
-    values, basis = np.linalg.eigh(x @ x.T if count <= width else x.T @ x)
-    values = np.maximum(values, 0.0)
-    rotated = basis.T @ y if count <= width else (basis.T @ (x.T @ y)) / np.sqrt(np.maximum(values, 1e-12))
-    rest = max(0.0, float(y @ y - rotated @ rotated))
-    ridge, noise = _best_ridge(values, rotated, rest, count)
-    inner = (basis / (values + ridge)) @ basis.T
-    if count <= width:
-        coefficients = x.T @ (inner @ y)
-        covariance = (np.eye(width) - x.T @ inner @ x) * (noise / ridge)
-    else:
-        coefficients, covariance = inner @ (x.T @ y), inner * noise
-    return Fit(coefficients, 0.0, covariance, max(noise, NOISE_FLOOR), ridge)
-
-
-def _best_ridge(values: Array, rotated: Array, rest: float, count: int) -> tuple[float, float]:
-    """Ridge and noise variance of highest evidence; a weaker ridge must win clearly."""
-    best: tuple[float, float, float] | None = None
-    for ridge in RIDGES[::-1]:
-        shrink = ridge / (values + ridge)
-        noise = (float((rotated**2 * shrink).sum()) + rest) / count
-        evidence = -0.5 * (count * np.log(max(noise, 1e-9)) - float(np.log(shrink).sum()))
-        if best is None or evidence > best[0] + MIN_RELATIVE_EVIDENCE:
-            best = (evidence, float(ridge), max(noise, NOISE_FLOOR))
-    if best is None:
-        raise ValueError("no ridge could be tried")
-    return best[1], best[2]
-
-
 def head_to_tensors(head: Head) -> dict[str, npt.NDArray[Any]]:
     """Arrays of a head for a weights file, float32 but for the covariance (float16 would lose it)."""
-    return {
-        "mean": head.mean.astype(np.float32),
-        "std": head.std.astype(np.float32),
-        "coefficients": head.coefficients.astype(np.float32),
-        "intercepts": head.intercepts.astype(np.float32),
-        "covariance": head.covariance.astype(np.float32),
-        "noise_var": np.array([head.noise_var], dtype=np.float32),
-        "interval_factor": np.array([head.interval_factor], dtype=np.float32),
+    arrays = {
+        "mean": head.mean,
+        "std": head.std,
+        "coefficients": head.coefficients,
+        "intercepts": head.intercepts,
+        "covariance": head.covariance,
+        "noise_var": np.array([head.noise_var]),
+        "interval_factor": np.array([head.interval_factor]),
     }
+    if head.landmarks is not None and head.bend is not None:
+        arrays |= {
+            "bend": head.bend,
+            "landmarks.centres": head.landmarks.centres,
+            "landmarks.root": head.landmarks.root,
+            "landmarks.level": head.landmarks.level,
+            "landmarks.length": np.array([head.landmarks.length]),
+        }
+    return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
 
 
 def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_version: str) -> Head:
     """The head a weights file holds; a missing array is a KeyError naming it."""
     wide = {name: np.asarray(value, dtype=np.float64) for name, value in tensors.items()}
+    landmarks = None
+    if "bend" in wide:
+        landmarks = Landmarks(
+            centres=wide["landmarks.centres"],
+            root=wide["landmarks.root"],
+            level=wide["landmarks.level"],
+            length=float(wide["landmarks.length"][0]),
+        )
     return Head(
         feature_version=feature_version,
         mean=wide["mean"],
@@ -247,4 +225,6 @@ def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_versio
         covariance=wide["covariance"],
         noise_var=float(wide["noise_var"][0]),
         interval_factor=float(wide["interval_factor"][0]),
+        landmarks=landmarks,
+        bend=wide.get("bend"),
     )

@@ -1,0 +1,124 @@
+"""One fit: ridge regression whose strength, and whether it bends, the evidence decides. Pure arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.landmarks import Landmarks, landmarks_of
+
+Array = npt.NDArray[np.float64]
+RIDGES = np.logspace(-3, 5, 33)
+NOISE_FLOOR = 4.0  # score points squared: no label is surer than two points
+MIN_RELATIVE_EVIDENCE = 1.0  # nats a weaker ridge must win by, so that few labels do not overfit
+FEWEST_BENT = 10
+STRAIGHT_SHARE = 0.3  # of the straight part beside the bent one, in standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One ridge fit: coefficients (F,), intercept, covariance (F, F), noise variance, ridge, log evidence."""
+
+    coefficients: Array
+    intercept: float
+    covariance: Array
+    noise_var: float
+    ridge: float
+    evidence: float = 0.0
+
+
+def fit_level(features: Array, residual: Array, share: Array) -> Fit:
+    """Weighted ridge with an intercept, itself drawn towards zero as far as it may be chance."""
+    intercept = _level(residual, share)
+    return replace(fit_ridge(features, residual - intercept, share), intercept=intercept)
+
+
+def fit_bent(features: Array, residual: Array, share: Array) -> tuple[Fit, Landmarks | None]:
+    """The fit of highest evidence, straight or bent, and the landmarks of a bent one.
+
+    Of a bent fit coefficients and covariance speak of features (N, F) and the landmarks' (N, L) beside them.
+    Where there are more labels than landmarks, which then miss some of what is straight, it may also be both.
+    """
+    straight = fit_level(features, residual, share)
+    if len(residual) < FEWEST_BENT:
+        return straight, None
+    landmarks = landmarks_of(features)
+    near = landmarks.features(features)
+    best: tuple[Fit, Landmarks | None] = straight, None
+    mixed = STRAIGHT_SHARE / _length(features)
+    for scale in (0.0, mixed)[: 1 if len(features) <= near.shape[1] else 2]:
+        wide = near if scale == 0 else np.concatenate([features * scale, near], axis=1)
+        bent = fit_level(wide, residual, share)
+        if bent.evidence > best[0].evidence:
+            best = _unscaled(bent, scale, features.shape[1]), landmarks
+    return best
+
+
+def _length(features: Array) -> float:
+    """Root mean square length of rows."""
+    return float(np.sqrt((features**2).sum(axis=1).mean())) + 1e-12
+
+
+def _unscaled(fit: Fit, scale: float, width: int) -> Fit:
+    """A fit on scaled features and landmarks as one on features as they are; scale 0: they were left out."""
+    if scale == 0:
+        whole = width + len(fit.coefficients)
+        covariance = np.zeros((whole, whole))
+        covariance[width:, width:] = fit.covariance
+        return replace(fit, coefficients=np.append(np.zeros(width), fit.coefficients), covariance=covariance)
+    scales = np.ones(len(fit.coefficients))
+    scales[:width] = scale
+    return replace(
+        fit, coefficients=fit.coefficients * scales, covariance=fit.covariance * np.outer(scales, scales)
+    )
+
+
+def _level(residual: Array, share: Array) -> float:
+    """Weighted mean, shrunk by its own error (James and Stein 1961, positive part).
+
+    People who agree with the prior on the whole must not move it by the noise of twenty votes.
+    """
+    mean = float(share @ residual / share.sum())
+    if mean == 0 or len(residual) < 2:
+        return 0.0
+    variance = float(share @ (residual - mean) ** 2 / share.sum())
+    error = variance * float((share**2).sum()) / float(share.sum()) ** 2
+    return mean * max(0.0, 1.0 - error / mean**2)
+
+
+def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
+    """Weighted ridge through the origin; the evidence picks the ridge. O(min(N, F)^3 + N F min(N, F)).
+
+    ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one.
+    """
+    root = np.sqrt(share)[:, None]
+    x, y = features * root, target * root[:, 0]
+    count, width = x.shape
+    values, basis = np.linalg.eigh(x @ x.T if count <= width else x.T @ x)
+    values = np.maximum(values, 0.0)
+    rotated = basis.T @ y if count <= width else (basis.T @ (x.T @ y)) / np.sqrt(np.maximum(values, 1e-12))
+    rest = max(0.0, float(y @ y - rotated @ rotated))
+    ridge, noise, evidence = _best_ridge(values, rotated, rest, count)
+    inner = (basis / (values + ridge)) @ basis.T
+    if count <= width:
+        coefficients = x.T @ (inner @ y)
+        covariance = (np.eye(width) - x.T @ inner @ x) * (noise / ridge)
+    else:
+        coefficients, covariance = inner @ (x.T @ y), inner * noise
+    return Fit(coefficients, 0.0, covariance, max(noise, NOISE_FLOOR), ridge, evidence)
+
+
+def _best_ridge(values: Array, rotated: Array, rest: float, count: int) -> tuple[float, float, float]:
+    """Ridge and noise variance of highest evidence, and that; a weaker ridge must win clearly."""
+    best: tuple[float, float, float] | None = None
+    for ridge in RIDGES[::-1]:
+        shrink = ridge / (values + ridge)
+        noise = (float((rotated**2 * shrink).sum()) + rest) / count
+        evidence = -0.5 * (count * np.log(max(noise, 1e-9)) - float(np.log(shrink).sum()))
+        if best is None or evidence > best[0] + MIN_RELATIVE_EVIDENCE:
+            best = (evidence, float(ridge), max(noise, NOISE_FLOOR))
+    if best is None:
+        raise ValueError("no ridge could be tried")
+    return best[1], best[2], best[0]

@@ -1,0 +1,70 @@
+"""The bend of a head: a smooth function beside the linear one, pinned to some of the labelled pictures.
+
+A Gaussian process with a Matern 3/2 kernel in the features of a head. It says nothing where nothing was
+labelled nearby, so there the prior head speaks alone. Pinned to at most ``MOST`` pictures (Nystrom's method,
+Williams and Seeger 2001), so that a head stays a small file and a prediction a few matrix products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+MOST = 640  # fewer cost accuracy: on 609 labels 0.826 instead of 0.835 with 384
+LENGTHS = 2.0  # squared usual distances in a squared length: smooth, so that few labels reach far
+JITTER = 1e-6
+SEED = 5
+MEDIAN_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """``centres`` (L, F) in a head's standardised features, ``root`` (L, L), ``length`` of the kernel.
+
+    ``level`` (L,) is the mean over the labelled pictures: what is common to all is the intercept's to say.
+    """
+
+    centres: Array
+    root: Array
+    level: Array
+    length: float
+
+    def features(self, table: Array) -> Array:
+        """Rows (N, L) whose inner products are the kernel, centred, of standardised rows (N, F)."""
+        near = _matern(table, self.centres, self.length) @ self.root
+        return np.asarray(near - self.level, dtype=np.float64)
+
+
+def landmarks_of(table: Array) -> Landmarks:
+    """Landmarks from labelled rows (N, F): all of them, or ``MOST`` drawn, always the same ones."""
+    rng = np.random.default_rng(SEED)
+    kept = np.arange(len(table))
+    if len(table) > MOST:
+        kept = np.sort(rng.choice(kept, MOST, replace=False))
+    centres = table[kept]
+    length = usual_distance(table, rng) * LENGTHS**0.5
+    values, basis = np.linalg.eigh(_matern(centres, centres, length))
+    root = basis / np.sqrt(np.maximum(values, JITTER))
+    return Landmarks(centres, root, (_matern(table, centres, length) @ root).mean(axis=0), length)
+
+
+def usual_distance(table: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
+    """Median distance of two rows; one where all are the same."""
+    rows = table if len(table) <= MEDIAN_ROWS else table[rng.choice(len(table), MEDIAN_ROWS, replace=False)]
+    upper = squared_distances(rows, rows)[np.triu_indices(len(rows), 1)]
+    return float(np.sqrt(max(float(np.median(upper)), 1e-9))) if len(upper) else 1.0
+
+
+def squared_distances(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Squared distances (N, M) of rows."""
+    apart = (a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + (b**2).sum(axis=1)[None]
+    return np.asarray(np.maximum(apart, 0.0))
+
+
+def _matern(a: Array, b: Array, length: float) -> Array:
+    apart = np.sqrt(3.0 * squared_distances(a, b)) / length
+    return np.asarray((1.0 + apart) * np.exp(-apart), dtype=np.float64)
