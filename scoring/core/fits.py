@@ -13,8 +13,10 @@ Array = npt.NDArray[np.float64]
 RIDGES = np.logspace(-3, 5, 33)
 NOISE_FLOOR = 4.0  # score points squared: no label is surer than two points
 MIN_RELATIVE_EVIDENCE = 1.0  # nats a weaker ridge must win by, so that few labels do not overfit
+SLACK = 3.0  # nats a straight fit must win by: what it gains by chance at few labels
 FEWEST_BENT = 10
 STRAIGHT_SHARE = 0.3  # of the straight part beside the bent one, in standard deviations
+HUNCH_SHARE = 0.3  # likewise, of a prior's own direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +31,61 @@ class Fit:
     evidence: float = 0.0
 
 
-def fit_level(features: Array, residual: Array, share: Array) -> Fit:
+def fit_level(
+    features: Array, residual: Array, share: Array, *, margin: float = MIN_RELATIVE_EVIDENCE
+) -> Fit:
     """Weighted ridge with an intercept, itself drawn towards zero as far as it may be chance."""
     intercept = _level(residual, share)
-    return replace(fit_ridge(features, residual - intercept, share), intercept=intercept)
+    return replace(fit_ridge(features, residual - intercept, share, margin=margin), intercept=intercept)
 
 
-def fit_bent(features: Array, residual: Array, share: Array) -> tuple[Fit, Landmarks | None]:
+def fit_bent(
+    features: Array, residual: Array, share: Array, *, hunch: Array | None = None
+) -> tuple[Fit, Landmarks | None]:
     """The fit of highest evidence, straight or bent, and the landmarks of a bent one.
 
     Of a bent fit coefficients and covariance speak of features (N, F) and the landmarks' (N, L) beside them.
     Where there are more labels than landmarks, which then miss some of what is straight, it may also be both.
+    ``hunch`` (F,) is a direction believed to matter, its size unknown: a prior's, which may go too far or
+    not far enough.
     """
     straight = fit_level(features, residual, share)
     if len(residual) < FEWEST_BENT:
         return straight, None
     landmarks = landmarks_of(features)
     near = landmarks.features(features)
+    size = float(np.sqrt((features**2).sum(axis=1).mean())) + 1e-12
     best: tuple[Fit, Landmarks | None] = straight, None
-    mixed = STRAIGHT_SHARE / _length(features)
-    for scale in (0.0, mixed)[: 1 if len(features) <= near.shape[1] else 2]:
-        wide = near if scale == 0 else np.concatenate([features * scale, near], axis=1)
-        bent = fit_level(wide, residual, share)
-        if bent.evidence > best[0].evidence:
-            best = _unscaled(bent, scale, features.shape[1]), landmarks
+    for scale in (0.0, STRAIGHT_SHARE / size)[: 1 if len(features) <= near.shape[1] else 2]:
+        ways = _ways(features, scale, hunch)
+        along = features @ ways
+        level = along.mean(axis=0)
+        bent = fit_level(np.concatenate([along - level, near], axis=1), residual, share, margin=0.0)
+        if bent.evidence > best[0].evidence - (SLACK if best[1] is None else 0.0):
+            best = _told_apart(bent, ways, level), landmarks
     return best
 
 
-def _length(features: Array) -> float:
-    """Root mean square length of rows."""
-    return float(np.sqrt((features**2).sum(axis=1).mean())) + 1e-12
+def _ways(features: Array, scale: float, hunch: Array | None) -> Array:
+    """Directions (F, K) a fit may go beside its landmarks: all of them alike, that of the hunch, or none."""
+    ways = np.eye(features.shape[1]) * scale if scale else np.zeros((features.shape[1], 0))
+    spread = 0.0 if hunch is None else float((features @ hunch).std())
+    if hunch is None or spread == 0.0:
+        return ways
+    return np.column_stack([ways, hunch * (HUNCH_SHARE / spread)])
 
 
-def _unscaled(fit: Fit, scale: float, width: int) -> Fit:
-    """A fit on scaled features and landmarks as one on features as they are; scale 0: they were left out."""
-    if scale == 0:
-        whole = width + len(fit.coefficients)
-        covariance = np.zeros((whole, whole))
-        covariance[width:, width:] = fit.covariance
-        return replace(fit, coefficients=np.append(np.zeros(width), fit.coefficients), covariance=covariance)
-    scales = np.ones(len(fit.coefficients))
-    scales[:width] = scale
+def _told_apart(fit: Fit, ways: Array, level: Array) -> Fit:
+    """A fit on ways (F, K), less their level (K,), and landmarks as one on features and landmarks."""
+    width, taken = ways.shape
+    back = np.zeros((width + len(fit.coefficients) - taken, len(fit.coefficients)))
+    back[:width, :taken] = ways
+    back[width:, taken:] = np.eye(len(fit.coefficients) - taken)
     return replace(
-        fit, coefficients=fit.coefficients * scales, covariance=fit.covariance * np.outer(scales, scales)
+        fit,
+        coefficients=back @ fit.coefficients,
+        covariance=back @ fit.covariance @ back.T,
+        intercept=fit.intercept - float(level @ fit.coefficients[:taken]),
     )
 
 
@@ -88,10 +102,11 @@ def _level(residual: Array, share: Array) -> float:
     return mean * max(0.0, 1.0 - error / mean**2)
 
 
-def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
+def fit_ridge(features: Array, target: Array, share: Array, *, margin: float = MIN_RELATIVE_EVIDENCE) -> Fit:
     """Weighted ridge through the origin; the evidence picks the ridge. O(min(N, F)^3 + N F min(N, F)).
 
-    ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one.
+    ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one. A weaker
+    ridge must win by ``margin`` nats.
     """
     root = np.sqrt(share)[:, None]
     x, y = features * root, target * root[:, 0]
@@ -100,7 +115,7 @@ def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
     values = np.maximum(values, 0.0)
     rotated = basis.T @ y if count <= width else (basis.T @ (x.T @ y)) / np.sqrt(np.maximum(values, 1e-12))
     rest = max(0.0, float(y @ y - rotated @ rotated))
-    ridge, noise, evidence = _best_ridge(values, rotated, rest, count)
+    ridge, noise, evidence = _best_ridge(values, rotated, rest, count, margin)
     inner = (basis / (values + ridge)) @ basis.T
     if count <= width:
         coefficients = x.T @ (inner @ y)
@@ -110,14 +125,16 @@ def fit_ridge(features: Array, target: Array, share: Array) -> Fit:
     return Fit(coefficients, 0.0, covariance, max(noise, NOISE_FLOOR), ridge, evidence)
 
 
-def _best_ridge(values: Array, rotated: Array, rest: float, count: int) -> tuple[float, float, float]:
+def _best_ridge(
+    values: Array, rotated: Array, rest: float, count: int, margin: float
+) -> tuple[float, float, float]:
     """Ridge and noise variance of highest evidence, and that; a weaker ridge must win clearly."""
     best: tuple[float, float, float] | None = None
     for ridge in RIDGES[::-1]:
         shrink = ridge / (values + ridge)
         noise = (float((rotated**2 * shrink).sum()) + rest) / count
         evidence = -0.5 * (count * np.log(max(noise, 1e-9)) - float(np.log(shrink).sum()))
-        if best is None or evidence > best[0] + MIN_RELATIVE_EVIDENCE:
+        if best is None or evidence > best[0] + margin:
             best = (evidence, float(ridge), max(noise, NOISE_FLOOR))
     if best is None:
         raise ValueError("no ridge could be tried")

@@ -130,7 +130,8 @@ def fit_head(
     features = start.standardised(table.astype(np.float32))
     share = _weights(weights, len(target))
     coefficients, intercepts = start.coefficients.copy(), start.intercepts.copy()
-    fit, landmarks = fit_bent(features, target - features @ coefficients[0] - intercepts[0], share)
+    residual = target - features @ coefficients[0] - intercepts[0]
+    fit, landmarks = fit_bent(features, residual, share, hunch=coefficients[0].copy())
     coefficients[0] += fit.coefficients[: len(start.mean)]
     intercepts[0] += fit.intercept
     if dimensions is not None:

@@ -1,7 +1,8 @@
-"""A head bends where labels call for it, stays straight where they do not, and keeps to its prior elsewhere."""
+"""A head bends where labels call for it, stays straight where they do not, and keeps to its prior far off."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,12 @@ def test_a_bent_head_says_the_same_after_it_was_a_file(tmp_path: Path) -> None:
 def test_a_bent_head_is_no_prior() -> None:
     with pytest.raises(ValueError, match="prior"):
         head_on(STRAIGHT, prior=head_on(BENT))
+
+
+@pytest.mark.parametrize("size", [0.2, 1.0, 4.0])
+def test_a_prior_that_goes_too_far_or_not_far_enough_is_put_right_by_fifty_labels(size: float) -> None:
+    true = head_on(STRAIGHT)
+    prior = replace(true, coefficients=true.coefficients * size, landmarks=None, bend=None)
+    head = fit_head(vectors=VECTORS[:50], overall=STRAIGHT[:50], feature_version="v", prior=prior)
+    error = np.abs(head.predict(VECTORS[200:]).overall - STRAIGHT[200:]).mean()
+    assert error < 5.5  # people's own noise is 3.2

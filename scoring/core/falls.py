@@ -1,0 +1,52 @@
+"""A first head from nothing but ruin: what the same picture loses when it is blurred, noisy or squeezed.
+
+No person's score goes in. Pictures before and after a seeded fault say in which direction quality falls;
+untouched pictures say in which directions pictures differ anyway, which counts for little. That is Fisher's
+discriminant (1936), regressed on severity, with so strong a ridge that it is nearly the mean fall: weaker
+ones fit the faults of the laboratory too well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.head import OUTPUTS, Head
+from scoring.core.types import Defect, FloatArray
+
+Array = npt.NDArray[np.float64]
+
+FALLS = (
+    Defect.DEFOCUS_BLUR,
+    Defect.MOTION_BLUR,
+    Defect.NOISE,
+    Defect.JPEG_ARTEFACTS,
+    Defect.UPSCALED,
+)  # what people mind in any picture, whatever it shows
+CONTENT = 3.0  # weight of how pictures differ, beside how faults move them
+RIDGE = 10.0  # beside the mean variance of both
+LEVEL, SPREAD = 60.0, 12.0  # score points untouched pictures are put at, and how far they lie apart
+NOISE = 15.0**2
+
+
+def head_from_falls(
+    *, untouched: FloatArray, falls: FloatArray, severity: npt.ArrayLike, feature_version: str
+) -> Head:
+    """A head from pictures (N, F), falls (M, F) = harmed minus untouched, and severities (M,) 0-1."""
+    table, moved = untouched.astype(np.float64), falls.astype(np.float64)
+    mean = table.mean(axis=0)
+    spread = (table - mean).T @ (table - mean) / len(table)
+    inner = moved.T @ moved / len(moved) + CONTENT * spread
+    inner += RIDGE * np.trace(inner) / len(inner) * np.eye(len(inner))
+    direction = np.linalg.solve(inner, -(moved.T @ np.asarray(severity, dtype=np.float64)))
+    coefficients = np.zeros((OUTPUTS, len(mean)))
+    coefficients[0] = direction * SPREAD / max(float(((table - mean) @ direction).std()), 1e-12)
+    return Head(
+        feature_version=feature_version,
+        mean=mean,
+        std=np.ones(len(mean)),
+        coefficients=coefficients,
+        intercepts=np.full(OUTPUTS, LEVEL),
+        covariance=np.eye(len(mean)) * SPREAD**2 / max(float(np.trace(spread)), 1e-12),
+        noise_var=NOISE,
+    )
