@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.claims import report
-from bench.scored_photos import Photos, photos_of
+from bench.fresh.scored_photos import Photos, photos_of
 
 SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
 HALF = SHARES.index(0.5)
