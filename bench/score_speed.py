@@ -121,15 +121,13 @@ def _full(blobs: list[bytes]) -> int:
 
 def _floor(blobs: list[bytes]) -> int:
     from scoring.core.decode import decode_picture, native_crop, whole_view
-    from scoring.core.features import CROP_SIDE, WHOLE_LONGEST, Views
-    from scoring.core.measures import measure_picture
+    from scoring.core.features import CROP_SIDE, WHOLE_LONGEST
     from scoring.device import network_alone
 
-    nothing = measure_picture(np.zeros((8, 8, 3), dtype=np.uint8))
     for blob in blobs:
         picture = decode_picture(blob)
         crop = native_crop(picture.rgb, side=CROP_SIDE)
-        network_alone([Views(whole_view(picture.rgb, longest=WHOLE_LONGEST), crop, nothing)])
+        network_alone((whole_view(picture.image, longest=WHOLE_LONGEST), crop))
     return len(blobs)
 
 

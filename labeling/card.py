@@ -90,7 +90,10 @@ class Found(TypedDict):
 
 
 class Card(TypedDict):
-    """One leased picture. ``prediction`` is null when hidden (``is_blind``) or not there yet."""
+    """One leased picture. ``prediction`` is null when hidden (``is_blind``) or not there yet.
+
+    ``heatmap`` is where a picture of lost points lies, empty without a prediction.
+    """
 
     assignment: int
     image: int
@@ -104,6 +107,7 @@ class Card(TypedDict):
     prediction: Prediction | None
     dimensions: dict[str, float]
     findings: list[Found]
+    heatmap: str
     returned: str
     lease_until: str
 
@@ -210,6 +214,7 @@ def _card(assignment: Assignment | Probe, row: _Row, returned: str) -> Card:
         prediction=prediction,
         dimensions={} if prediction is None else _dimensions(score, moved),
         findings=[] if prediction is None or moved > 0 else _findings(score),
+        heatmap=reverse("heatmap", args=[row.image_id]) if prediction else "",
         returned=returned,
         lease_until=assignment.lease_until.isoformat() if assignment.lease_until else "",
     )

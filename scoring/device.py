@@ -19,14 +19,23 @@ import numpy as np
 
 from scoring.core.checkpoint import read_tensor_file
 from scoring.core.decode import PictureError, decode_picture
-from scoring.core.features import FEATURE_CODE, FeatureModel, Views, compose, model_from_tensors, views_of
+from scoring.core.explain import Heat, heat_of
+from scoring.core.features import (
+    FEATURE_CODE,
+    FeatureModel,
+    Views,
+    compose,
+    compose_each,
+    model_from_tensors,
+    views_of,
+)
 from scoring.core.head import Head, head_from_tensors
 from scoring.core.types import FloatArray, ImageFeatures
 
 BASE_WEIGHTS = Path(__file__).parent / "weights" / "base.safetensors"
 ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "head."
 
-Encode = Callable[[Sequence[Views]], list[FloatArray]]
+Encode = Callable[[Sequence[Sequence[FloatArray]]], list[FloatArray]]  # per picture the views, to one vector
 _lock = threading.Lock()
 
 
@@ -74,18 +83,42 @@ def extract_each(
             prepared.append(views_of(decode_picture(blob, jpeg_quality=quality)))
         except PictureError as error:
             prepared.append(error)
-    good = [each for each in prepared if isinstance(each, Views)]
-    raw = iter(_encoder(weights)(good)) if good else iter(())
-    model = _feature_model(weights)
-    return [
-        compose(model=model, raw=next(raw), measured=each.measured) if isinstance(each, Views) else each
-        for each in prepared
-    ]
+    good = [(each.whole, each.crop) for each in prepared if isinstance(each, Views)]
+    if not good:
+        return [each for each in prepared if isinstance(each, PictureError)]
+    composed = iter(
+        compose_each(
+            model=_feature_model(weights),
+            raws=np.stack(_encoder(weights)(good)),
+            measured=[each.measured for each in prepared if isinstance(each, Views)],
+        )
+    )
+    return [next(composed) if isinstance(each, Views) else each for each in prepared]
 
 
-def network_alone(views: Sequence[Views], weights: Path = BASE_WEIGHTS) -> list[FloatArray]:
-    """Raw vectors of some pictures' views, nothing else: what a bench holds the rest against."""
-    return _encoder(weights)(views)
+def heat_of_bytes(
+    blob: bytes, *, head: Head, jpeg_quality: float | None = None, weights: Path = BASE_WEIGHTS
+) -> Heat:
+    """Where one stored picture loses points by ``head``; PictureError when it cannot be read."""
+    picture = decode_picture(blob, jpeg_quality=jpeg_quality)
+    encode, model = _encoder(weights), _feature_model(weights)
+    views = views_of(picture)
+    raw = encode([(views.whole, views.crop)])[0]
+    said = compose(model=model, raw=raw, measured=views.measured)
+    return heat_of(
+        picture=picture,
+        raw=raw,
+        measured=views.measured,
+        probabilities={finding.defect: finding.probability for finding in said.findings},
+        model=model,
+        head=head,
+        encode_tiles=lambda tiles: encode([(tile,) for tile in tiles]),
+    )
+
+
+def network_alone(views: Sequence[FloatArray], weights: Path = BASE_WEIGHTS) -> FloatArray:
+    """The raw vector of some views of one picture, nothing else: what a bench holds the rest against."""
+    return _encoder(weights)([views])[0]
 
 
 def warm_up(weights: Path = BASE_WEIGHTS) -> None:
@@ -140,9 +173,9 @@ def _onnx_encoder(weights: Path) -> Encode:
     def run(picture: FloatArray) -> FloatArray:
         return np.asarray(session.run(None, {"pictures": picture[None]})[0][0], dtype=np.float32)
 
-    def encode(views: Sequence[Views]) -> list[FloatArray]:
-        # One picture at a time: on a CPU batching gains nothing and costs page faults.
-        return [np.concatenate([run(view.whole), run(view.crop)]) for view in views]
+    def encode(pictures: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+        # One view at a time: on a CPU batching gains nothing and costs page faults.
+        return [np.concatenate([run(view) for view in views]) for views in pictures]
 
     return encode
 
@@ -157,15 +190,15 @@ def _torch_encoder(weights: Path) -> Encode:
         with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
             return np.asarray(encoder(pictures).float().cpu().numpy(), dtype=np.float32)
 
-    def encode(views: Sequence[Views]) -> list[FloatArray]:
-        crops = run([view.crop for view in views])
-        wholes: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(views)
-        shapes = {view.whole.shape for view in views}
-        for shape in shapes:  # pictures of one shape share a batch
-            members = [n for n, view in enumerate(views) if view.whole.shape == shape]
-            for n, features in zip(members, run([views[n].whole for n in members]), strict=True):
-                wholes[n] = features
-        return [np.concatenate([whole, crop]) for whole, crop in zip(wholes, crops, strict=True)]
+    def encode(pictures: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+        flat = [view for views in pictures for view in views]
+        told: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(flat)
+        for shape in {view.shape for view in flat}:  # views of one shape share a batch
+            members = [n for n, view in enumerate(flat) if view.shape == shape]
+            for n, features in zip(members, run([flat[n] for n in members]), strict=True):
+                told[n] = features
+        rest = iter(told)
+        return [np.concatenate([next(rest) for _ in views]) for views in pictures]
 
     return encode
 

@@ -1,9 +1,10 @@
 """``vitrine pretrain``: make the weights that ship with the package, reproducibly.
 
-    vitrine pretrain --photos FOLDER [FOLDER ...] --scores CSV --out FOLDER [--encoder FILE]
+    vitrine pretrain --photos FOLDER ... --shop FOLDER ... --scores CSV --out FOLDER [--encoder FILE]
 
-``--photos`` are product pictures without scores: they are degraded by seeded faults. ``--scores`` is a CSV
-with the columns path and score (0-100). Everything is drawn from one seed.
+``--photos`` and ``--shop`` are product photos without scores, by people and by shops: they are degraded by
+seeded faults. A quarter of their groups (``scoring.photos``) is never touched, so that benches can ask about
+photos nobody trained on. ``--scores`` is a CSV with the columns path and score (0-100). One seed draws all.
 """
 
 from __future__ import annotations
@@ -11,28 +12,40 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import multiprocessing
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from scoring.core import base_fit
 from scoring.core.checkpoint import read_tensor_file, write_tensors
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
+from scoring.core.evidence import Evidence
 from scoring.core.features import FEATURE_CODE, model_to_tensors, views_of
 from scoring.core.head import head_to_tensors
 from scoring.core.measures import MEASURE_NAMES
+from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import Defect, FloatArray
+from scoring.photos import photos_of, read_photo
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
-LONGEST = 1000  # photos are brought to at most this size before they are degraded
+FAULTS = 2  # single faults per photo
+RENDER_SEED = 7
+HARD_TO_TELL = {
+    Defect.TEXT_OVERLAY,
+    Defect.COLOUR_CAST,
+    Defect.CROPPED,
+    Defect.OVER_EXPOSED,
+    Defect.UNDER_EXPOSED,
+}
+HARD_CHANCE = 2.0
 VECTOR_SIZE = 384
 
 
@@ -41,11 +54,13 @@ class Task:
     """One row of evidence to make: a picture, and the fault to give it (None: none)."""
 
     path: str
-    fault: Defect | None
-    severity: float
-    seed: int
-    score: float
-    source: int
+    fault: Defect | None = None
+    severity: float = 0.0
+    seed: int = 0
+    score: float = math.nan
+    source: int = -1
+    group: str = ""
+    is_shop: bool = False
 
 
 _session: Any = None
@@ -54,13 +69,14 @@ _session: Any = None
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(argv)
-    tasks = plan(
-        options.photos, options.scores, per_photo=options.faults, limit=options.limit, seed=options.seed
-    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    folders = dict.fromkeys(options.photos, False) | dict.fromkeys(options.shop, True)
+    if options.rendered:
+        folders[render_photos(options.out / "rendered", options.rendered)] = True
+    tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     print(f"{len(tasks)} rows of evidence", flush=True)
     tensors = _encoder_tensors(options.encoder)
     graph = options.out / "encoder.onnx"
-    options.out.mkdir(parents=True, exist_ok=True)
     _export(tensors, graph)
     evidence = gather(tasks, graph, processes=options.processes)
     if options.keep is not None:
@@ -70,28 +86,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def plan(photos: Sequence[Path], scores: Path | None, *, per_photo: int, limit: int, seed: int) -> list[Task]:
-    """Rows to make, drawn from one seed: scored pictures, then photos each followed by its faults."""
-    rng = np.random.default_rng(seed)
-    tasks: list[Task] = []
-    if scores is not None:
-        with scores.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                tasks.append(Task(str(scores.parent / row["path"]), None, 0.0, 0, float(row["score"]), -1))
-    for folder in photos:
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+def render_photos(folder: Path, count: int) -> Path:
+    """Faultless pictures of the code's own studio, by another seed than the sample catalogue's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shots = [shot for shot in plan_catalogue(count=4 * count, seed=RENDER_SEED) if shot.fault is None][:count]
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "product_group"])
+        for shot in shots:
+            (folder / shot.name).write_bytes(render(shot))
+            writer.writerow([shot.name, shot.product_id])
+    return folder
+
+
+def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed: int) -> list[Task]:
+    """Rows to make, drawn from one seed: scored pictures, then seen photos each followed by its faults.
+
+    ``folders`` says of each whether it is a shop's. Each photo gets FAULTS single faults, those that are
+    hard to tell more often, and one more at two severities, light and heavy.
+    """
+    tasks = _scored_tasks(scores) if scores is not None else []
+    chances = np.array([HARD_CHANCE if defect in HARD_TO_TELL else 1.0 for defect in Defect])
+    for folder, is_shop in folders.items():
+        rng = np.random.default_rng([seed, zlib.crc32(folder.name.encode())])
+        found = [photo for photo in photos_of(folder) if not photo.is_unseen]
         for index in rng.permutation(len(found))[:limit]:
+            clean = Task(path=str(found[index].path), group=found[index].group, is_shop=is_shop)
             source = len(tasks)
-            tasks.append(Task(str(found[index]), None, 0.0, 0, np.nan, -1))
-            for fault in rng.choice(np.array(list(Defect), dtype=object), size=per_photo, replace=False):
-                severity = float(rng.uniform(0.15, 1.0))
-                tasks.append(
-                    Task(str(found[index]), Defect(fault), severity, int(rng.integers(2**31)), np.nan, source)
-                )
+            tasks.append(clean)
+            faults = rng.choice(len(Defect), size=FAULTS + 1, replace=False, p=chances / chances.sum())
+            for k, number in enumerate(faults):
+                draw, severity = int(rng.integers(2**31)), float(rng.uniform(0.15, 1.0))
+                light_and_heavy = (severity * 0.45, min(1.0, severity * 0.45 + 0.5))
+                for strength in light_and_heavy if k == FAULTS else (severity,):
+                    fault = list(Defect)[number]
+                    tasks.append(replace(clean, fault=fault, severity=strength, seed=draw, source=source))
     return tasks
 
 
-def gather(tasks: Sequence[Task], graph: Path, *, processes: int) -> base_fit.Evidence:
+def _scored_tasks(scores: Path) -> list[Task]:
+    with scores.open(encoding="utf-8", newline="") as file:
+        return [
+            Task(path=str(scores.parent / row["path"]), score=float(row["score"]), group=row["path"])
+            for row in csv.DictReader(file)
+        ]
+
+
+def gather(tasks: Sequence[Task], graph: Path, *, processes: int) -> Evidence:
     """Raw network vectors and measures of every task, in order, by several processes."""
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(processes, _start, (str(graph),)) as pool:
@@ -100,19 +141,19 @@ def gather(tasks: Sequence[Task], graph: Path, *, processes: int) -> base_fit.Ev
             rows.append(row)
             if done % 500 == 0:
                 print(f"{done} of {len(tasks)}", flush=True)
-    scored = np.array([np.isfinite(task.score) for task in tasks])
-    return base_fit.Evidence(
+    return Evidence(
         raw=np.stack([row[0] for row in rows]),
         measures=np.stack([row[1] for row in rows]),
         source=np.array([task.source for task in tasks], dtype=np.int64),
         fault=[task.fault for task in tasks],
         severity=np.array([task.severity for task in tasks]),
         people=np.array([task.score for task in tasks]),
-        may_be_accused=scored,
+        is_shop=np.array([task.is_shop for task in tasks]),
+        group=[task.group for task in tasks],
     )
 
 
-def fit_and_write(evidence: base_fit.Evidence, tensors: dict[str, Any], options: argparse.Namespace) -> str:
+def fit_and_write(evidence: Evidence, tensors: dict[str, Any], options: argparse.Namespace) -> str:
     """Fit everything on the evidence and write the weights file; returns its digest."""
     version = "fitting"
     model = base_fit.fit_features(evidence, version=version, size=options.size)
@@ -120,7 +161,6 @@ def fit_and_write(evidence: base_fit.Evidence, tensors: dict[str, Any], options:
         base_fit.vectors_of(model, evidence),
         evidence,
         version=version,
-        rng=np.random.default_rng(options.seed),
     )
     body = {f"encoder.{name}": value.astype(np.float16) for name, value in tensors.items()}
     body |= model_to_tensors(model)
@@ -138,11 +178,16 @@ def fit_and_write(evidence: base_fit.Evidence, tensors: dict[str, Any], options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vitrine pretrain", description=__doc__)
-    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="folders of product pictures")
+    parser.add_argument(
+        "--photos", type=Path, nargs="*", default=[], help="folders of people's product photos"
+    )
+    parser.add_argument("--shop", type=Path, nargs="*", default=[], help="folders of shops' product photos")
+    parser.add_argument(
+        "--rendered", type=int, default=60, help="pictures of our own studio to add as a shop's"
+    )
     parser.add_argument("--scores", type=Path, help="CSV with path and score (0-100)")
     parser.add_argument("--encoder", type=Path, help="safetensors of a tuned encoder (default: ImageNet)")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--faults", type=int, default=4, help="faults per photo")
     parser.add_argument("--limit", type=int, default=400, help="photos per folder")
     parser.add_argument("--size", type=int, default=VECTOR_SIZE, help="numbers kept of the network's vector")
     parser.add_argument("--seed", type=int, default=2026)
@@ -171,7 +216,7 @@ def _export(tensors: dict[str, Any], graph: Path) -> None:
     )
 
 
-def _keep(path: Path, evidence: base_fit.Evidence, tasks: Sequence[Task]) -> None:
+def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
     np.savez(
         path,
         raw=evidence.raw,
@@ -180,7 +225,8 @@ def _keep(path: Path, evidence: base_fit.Evidence, tasks: Sequence[Task]) -> Non
         fault=np.array([str(fault or "") for fault in evidence.fault]),
         severity=evidence.severity,
         people=evidence.people,
-        may_be_accused=evidence.may_be_accused,
+        is_shop=evidence.is_shop,
+        group=np.array(evidence.group),
         path=np.array([task.path for task in tasks]),
     )
 
@@ -195,11 +241,7 @@ def _start(graph: str) -> None:
 
 
 def _work(task: Task) -> tuple[FloatArray, FloatArray]:
-    with Image.open(task.path) as image:
-        image.draft("RGB", (LONGEST, LONGEST))
-        upright = image.convert("RGB")
-        upright.thumbnail((LONGEST, LONGEST))
-        rgb = np.asarray(upright, dtype=np.uint8)
+    rgb = read_photo(Path(task.path))
     if task.fault is not None:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
     views = views_of(Picture(rgb))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from scoring.views import imports, models, pictures, runs
+from scoring.views import heatmap, imports, models, pictures, runs
 
 urlpatterns: list[URLPattern] = [
     path("images/<int:image_id>/picture", pictures.picture, name="picture"),
+    path("images/<int:image_id>/heatmap", heatmap.heatmap, name="heatmap"),
     path("images/<int:image_id>/thumbnail", pictures.thumbnail, name="thumbnail"),
     path("imports/", imports.start, name="import-start"),
     path("imports/<int:job_id>/", imports.page, name="import"),

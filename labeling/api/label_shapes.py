@@ -136,6 +136,7 @@ class CardShape(serializers.Serializer[Any]):
         child=serializers.FloatField(), help_text=f"0-100 by name: {', '.join(Dimension)}."
     )
     findings = FoundShape(many=True)
+    heatmap = serializers.CharField(help_text="Where points are lost: PNG with alpha; empty where hidden.")
     returned = serializers.CharField(help_text="Why a reviewer sent it back, else empty.")
     lease_until = serializers.CharField()
 

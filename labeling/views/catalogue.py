@@ -64,5 +64,11 @@ def image(request: HttpRequest, image_id: int) -> HttpResponse:
     """One image: what the model and the people said of it, and what became of it."""
     user = cast("User", request.user)
     life = image_life(image_id=image_id, user=user, project=current_project(request))
-    context = {"life": life, "state_words": STATE_WORDS, "image": life.image, "product": life.image.product}
+    context = {
+        "life": life,
+        "state_words": STATE_WORDS,
+        "image": life.image,
+        "product": life.image.product,
+        "shows_heat": "heat" in request.GET,
+    }
     return render(request, "labeling/image.html", context)

@@ -19,7 +19,7 @@ def actions() -> list[dict[str, str]]:
         "skip": _("Skip"),
         "flag": _("Flag with a note"),
         "zoom": _("Zoom to single pixels, and back"),
-        "boxes": _("Show where defects are"),
+        "boxes": _("Show where points are lost"),
         "examples": _("Examples: worst, middle and best"),
         "help": _("This list"),
     }
@@ -78,7 +78,7 @@ def script_words() -> dict[str, str]:
         "defectOff": _("{defect}: no"),
         "fit": _("Whole picture"),
         "native": _("1 : 1"),
-        "noBoxes": _("No place is known for the defects of this picture."),
+        "noBoxes": _("Nothing to show: the score is hidden or not there yet."),
         "pause": _("You have looked for {n} minutes. Eyes see more after five minutes away."),
         "minutes": _("{n} min"),
         "pressKey": _("Press a key"),

@@ -1,29 +1,33 @@
 """Fits what ships with the encoder: the projection, the defect heads and the first head.
 
-Three kinds of evidence: pictures people scored (absolute), pairs of one picture before and after a
+Three kinds of evidence: pictures people scored (absolute), pairs of one picture less and more harmed by a
 seeded fault (how far it should fall), and untouched pictures (whom not to accuse).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from scoring.core.calibrate import conformal_factor
-from scoring.core.features import EMBEDDING_SIZE, MEASURE_WEIGHT, FeatureModel
-from scoring.core.head import OUTPUTS, Head, fit_ridge
+from scoring.core.defect_fit import fit_defects
+from scoring.core.evidence import Array, Evidence
+from scoring.core.features import EMBEDDING_SIZE, MEASURE_WEIGHT, FeatureModel, felt, standard_measures
+from scoring.core.head import NOISE_FLOOR, OUTPUTS, Fit, Head, fit_ridge
+from scoring.core.ridge import kfold
 from scoring.core.types import Defect, Dimension, FloatArray
 
-Array = npt.NDArray[np.float64]
 FALL_AT_RUIN = 60.0  # score points a picture loses when one fault ruins it
 CLEAN_DIMENSION_SCORE = 78.0
+CLEAN_SCORE = 72.0  # where an untouched product photo is assumed to stand, loosely
+CLEAN_WEIGHT = 0.05
 PAIR_WEIGHT = 0.35  # of a before-and-after pair beside one scored picture
-LOGISTIC_RIDGE = 3.0
-ACCUSED_CLEAN_SHARE = 0.003  # of untouched pictures, per defect, at probability 0.5
+CALIBRATION_FOLDS = 5
+FALLS_AT_MOST = 2400  # rows that tell how faults move photos
+FEWEST_SCORED = 20
 
 S, C, K, L, B = (
     Dimension.SHARPNESS,
@@ -50,122 +54,92 @@ HARMS: Mapping[Defect, Mapping[Dimension, float]] = {
     Defect.TEXT_OVERLAY: {B: 0.9},
     Defect.COLLAGE: {K: 0.9, B: 0.5},
 }
-# A picture with the first fault may honestly show the second: it is no evidence against it.
-ALIKE: Mapping[Defect, frozenset[Defect]] = {
-    Defect.DEFOCUS_BLUR: frozenset({Defect.UPSCALED, Defect.MOTION_BLUR, Defect.JPEG_ARTEFACTS}),
-    Defect.MOTION_BLUR: frozenset({Defect.DEFOCUS_BLUR, Defect.UPSCALED}),
-    Defect.UPSCALED: frozenset({Defect.DEFOCUS_BLUR}),
-    Defect.OFF_CENTRE: frozenset({Defect.PRODUCT_TOO_SMALL, Defect.CROPPED}),
-    Defect.PRODUCT_TOO_SMALL: frozenset({Defect.OFF_CENTRE}),
-    Defect.CROPPED: frozenset({Defect.OFF_CENTRE, Defect.CLUTTERED_BACKGROUND}),
-    Defect.CLUTTERED_BACKGROUND: frozenset({Defect.COLLAGE, Defect.CROPPED}),
-    Defect.COLLAGE: frozenset({Defect.CLUTTERED_BACKGROUND, Defect.CROPPED}),
+# What a fault at its worst costs the whole picture, beside blur.
+OVERALL_HARM: Mapping[Defect, float] = {
+    Defect.DEFOCUS_BLUR: 1.0,
+    Defect.MOTION_BLUR: 1.0,
+    Defect.NOISE: 0.8,
+    Defect.JPEG_ARTEFACTS: 0.8,
+    Defect.UNDER_EXPOSED: 0.9,
+    Defect.OVER_EXPOSED: 0.9,
+    Defect.LOW_CONTRAST: 0.6,
+    Defect.COLOUR_CAST: 0.6,
+    Defect.UPSCALED: 0.8,
+    Defect.CLUTTERED_BACKGROUND: 0.6,
+    Defect.PRODUCT_TOO_SMALL: 0.6,
+    Defect.OFF_CENTRE: 0.4,
+    Defect.CROPPED: 0.6,
+    Defect.BORDER: 0.4,
+    Defect.TEXT_OVERLAY: 0.5,
+    Defect.COLLAGE: 0.6,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Rows (N,) of raw network vectors (N, R) and measures (N, M).
-
-    ``source``: index of the untouched row a degraded one came from, -1 for untouched. ``fault`` and
-    ``severity`` of degraded rows. ``people``: human score 0-100, NaN where nobody scored. ``may_be_accused``:
-    untouched rows that are no evidence of being free of faults (photos in the wild).
-    """
-
-    raw: FloatArray
-    measures: FloatArray
-    source: npt.NDArray[np.int64]
-    fault: Sequence[Defect | None]
-    severity: Array
-    people: Array
-    may_be_accused: npt.NDArray[np.bool_]
 
 
 def fit_features(evidence: Evidence, *, version: str, size: int) -> FeatureModel:
     """Projection by PCA of untouched rows, usual measures, and defect heads."""
-    untouched = evidence.source < 0
-    raw = evidence.raw[untouched].astype(np.float64)
-    centre = raw.mean(axis=0)
-    _, spread, basis = np.linalg.svd(raw - centre, full_matrices=False)
-    kept = max(EMBEDDING_SIZE, min(size, len(spread)))
-    components = basis[:kept] * (np.sqrt(len(raw)) / spread[0])
-    fair = untouched & ~evidence.may_be_accused
-    usual = evidence.measures[fair if fair.any() else untouched].astype(np.float64)
+    centre, components = projection_of(evidence, size=size)
+    fair = evidence.fair
+    usual = evidence.measures[fair if fair.any() else evidence.untouched].astype(np.float64)
     model = FeatureModel(
         version=version,
-        centre=centre.astype(np.float32),
-        components=components.astype(np.float32),
+        centre=centre,
+        components=components,
         usual_mean=usual.mean(axis=0).astype(np.float32),
         usual_std=np.maximum(usual.std(axis=0), 1e-3).astype(np.float32),
-        defect_weights=np.zeros((len(Defect), kept + evidence.measures.shape[1]), dtype=np.float32),
+        defect_weights=np.zeros((len(Defect), len(components) + usual.shape[1]), dtype=np.float32),
         defect_bias=np.full(len(Defect), -4.0, dtype=np.float32),
     )
-    weights, bias = _fit_defects(vectors_of(model, evidence), evidence)
-    return FeatureModel(
-        **{name: getattr(model, name) for name in FeatureModel.__slots__ if not name.startswith("defect")},
-        defect_weights=weights.astype(np.float32),
-        defect_bias=bias.astype(np.float32),
-    )
+    weights, bias = fit_defects(seen_of(model, evidence), evidence)
+    return replace(model, defect_weights=weights.astype(np.float32), defect_bias=bias.astype(np.float32))
+
+
+def projection_of(evidence: Evidence, *, size: int) -> tuple[FloatArray, FloatArray]:
+    """Centre (R,) and components (P, R): how photos differ, then how faults move them beside that.
+
+    A third of the directions are those of falls, for what a fault changes need not be what photos differ in:
+    of text laid over a picture the first two thirds see little. The first direction has variance one.
+    """
+    photos = evidence.raw[evidence.untouched].astype(np.float32)
+    centre = photos.mean(axis=0)
+    harmed = np.flatnonzero(~evidence.untouched)
+    harmed = harmed[:: 1 + len(harmed) // FALLS_AT_MOST]
+    of_photos = max(EMBEDDING_SIZE, size - size // 3) if len(harmed) else size
+    first, spread = _directions(photos - centre, of_photos)
+    if not len(harmed):
+        return centre, (first / np.sqrt(spread)).astype(np.float32)
+    falls = evidence.raw[harmed].astype(np.float32) - evidence.raw[evidence.source[harmed]]
+    falls -= (falls @ first.T) @ first
+    second, _ = _directions(falls, size // 3)
+    return centre, (np.concatenate([first, second]) / np.sqrt(spread)).astype(np.float32)
+
+
+def _directions(rows: FloatArray, count: int) -> tuple[FloatArray, float]:
+    """At most ``count`` orthonormal directions (P, R) of most spread in rows (N, R); the first's variance."""
+    values, basis = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    kept = min(count, int((values > values[-1] * 1e-9).sum()))
+    values, basis = values[::-1][:kept], basis[:, ::-1][:, :kept]
+    return ((basis / np.sqrt(values)).T @ rows).astype(np.float32), float(values[0]) / len(rows)
+
+
+def seen_of(model: FeatureModel, evidence: Evidence) -> Array:
+    """What defect heads read (N, P + M), as ``features.compose`` makes it."""
+    reduced = (evidence.raw.astype(np.float32) - model.centre) @ model.components.T
+    standard = standard_measures(model, evidence.measures) * MEASURE_WEIGHT
+    return np.concatenate([reduced, standard], axis=1).astype(np.float64)
 
 
 def vectors_of(model: FeatureModel, evidence: Evidence) -> Array:
     """Vectors (N, F) of all rows, as ``features.compose`` makes them."""
-    reduced = (evidence.raw - model.centre) @ model.components.T
-    standard = np.clip((evidence.measures - model.usual_mean) / model.usual_std, -5, 5) * MEASURE_WEIGHT
-    return np.concatenate([reduced, standard], axis=1).astype(np.float64)
+    seen = seen_of(model, evidence)
+    logits = seen @ model.defect_weights.T.astype(np.float64) + model.defect_bias
+    return np.concatenate([seen, felt(logits.astype(np.float32))], axis=1)
 
 
-def _fit_defects(vectors: Array, evidence: Evidence) -> tuple[Array, Array]:
-    """Logistic weights (16, F) and biases (16,), the biases moved so that few untouched are accused."""
-    mean, std = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), 1e-6)
-    scaled = np.clip((vectors - mean) / std, -8, 8)
-    untouched = (evidence.source < 0) & ~evidence.may_be_accused
-    weights, biases = [], []
-    for defect in Defect:
-        truth = np.array([fault == defect for fault in evidence.fault])
-        alike = ALIKE.get(defect, frozenset())
-        unsure = np.array([fault in alike for fault in evidence.fault]) | (
-            (evidence.source < 0) & evidence.may_be_accused
-        )
-        coefficients, bias = fit_logistic(scaled[~unsure], truth[~unsure])
-        logits = scaled[untouched] @ coefficients + bias
-        if len(logits):
-            bias -= max(0.0, float(np.quantile(logits, 1 - ACCUSED_CLEAN_SHARE)))
-        weights.append(coefficients / std)
-        biases.append(bias - float((coefficients / std) @ mean))
-    return np.stack(weights), np.array(biases)
-
-
-def fit_logistic(
-    x: Array, truth: npt.NDArray[np.bool_], *, ridge: float = LOGISTIC_RIDGE
-) -> tuple[Array, float]:
-    """Weights (F,) and bias of a ridge-penalised logistic model; both answers weigh the same in sum."""
-    sign = np.where(truth, 1.0, -1.0)
-    share = np.where(truth, 0.5 / max(1, truth.sum()), 0.5 / max(1, (~truth).sum())) * len(truth)
-
-    def loss(parameters: Array) -> tuple[float, Array]:
-        margin = sign * (x @ parameters[:-1] + parameters[-1])
-        value = share @ np.logaddexp(0, -margin) + ridge * parameters[:-1] @ parameters[:-1]
-        slope = -sign * share / (1 + np.exp(np.clip(margin, -30, 30)))
-        gradient = np.append(x.T @ slope + 2 * ridge * parameters[:-1], slope.sum())
-        return float(value), gradient
-
-    found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300})
-    return np.asarray(found.x[:-1]), float(found.x[-1])
-
-
-def fit_base_head(vectors: Array, evidence: Evidence, *, version: str, rng: np.random.Generator) -> Head:
+def fit_base_head(vectors: Array, evidence: Evidence, *, version: str) -> Head:
     """The first head: people's scores where there are any, falls of before-and-after pairs everywhere."""
-    scored = np.isfinite(evidence.people)
-    degraded = np.flatnonzero(evidence.source >= 0)
-    falls = vectors[degraded] - vectors[evidence.source[degraded]]
-    anchor = vectors[scored].mean(axis=0) if scored.any() else vectors[evidence.source < 0].mean(axis=0)
-    level = float(evidence.people[scored].mean()) if scored.any() else CLEAN_DIMENSION_SCORE
-    overall = fit_ridge(
-        np.concatenate([vectors[scored] - anchor, falls]),
-        np.concatenate([evidence.people[scored] - level, -FALL_AT_RUIN * evidence.severity[degraded]]),
-        np.concatenate([np.ones(int(scored.sum())), np.full(len(falls), PAIR_WEIGHT)]),
-    )
+    scored = np.flatnonzero(np.isfinite(evidence.people))
+    anchor = vectors[scored].mean(axis=0) if len(scored) else vectors[evidence.untouched].mean(axis=0)
+    overall, level = _fit_overall(vectors, evidence, scored, anchor)
     coefficients = np.zeros((OUTPUTS, vectors.shape[1]))
     intercepts = np.full(OUTPUTS, CLEAN_DIMENSION_SCORE)
     coefficients[0], intercepts[0] = overall.coefficients, level
@@ -179,15 +153,35 @@ def fit_base_head(vectors: Array, evidence: Evidence, *, version: str, rng: np.r
         covariance=overall.covariance,
         noise_var=overall.noise_var,
     )
-    return _with_interval(head, vectors[scored], evidence.people[scored])
+    return _calibrated(head, vectors, evidence, scored) if len(scored) >= FEWEST_SCORED else head
+
+
+def _fit_overall(
+    vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64], anchor: Array
+) -> tuple[Fit, float]:
+    """Fit of the overall score on these scored rows, all falls, and the usual standing of clean photos."""
+    degraded, clean = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.fair)
+    falls = vectors[degraded] - vectors[evidence.source[degraded]]
+    level = float(evidence.people[scored].mean()) if len(scored) else CLEAN_SCORE
+    harm = np.array([OVERALL_HARM[Defect(str(evidence.fault[int(k)]))] for k in degraded])
+    parts = (
+        (vectors[scored] - anchor, evidence.people[scored] - level, 1.0),
+        (falls, -FALL_AT_RUIN * harm * evidence.severity[degraded], PAIR_WEIGHT),
+        (vectors[clean] - anchor, np.full(len(clean), CLEAN_SCORE - level), CLEAN_WEIGHT),
+    )
+    fit = fit_ridge(
+        np.concatenate([x for x, _, _ in parts]),
+        np.concatenate([y for _, y, _ in parts]),
+        np.concatenate([np.full(len(y), weight) for _, y, weight in parts]),
+    )
+    return fit, level
 
 
 def _fit_dimension_rows(
     vectors: Array, evidence: Evidence, anchor: Array, coefficients: Array, intercepts: Array
 ) -> None:
     """Each dimension falls by what a fault harms it, and stands at 78 on untouched product photos."""
-    degraded = np.flatnonzero(evidence.source >= 0)
-    clean = np.flatnonzero((evidence.source < 0) & ~evidence.may_be_accused)
+    degraded, clean = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.fair)
     falls = vectors[degraded] - vectors[evidence.source[degraded]]
     for column, dimension in enumerate(Dimension, start=1):
         harm = np.array([_harm(evidence.fault[int(k)], dimension) for k in degraded])
@@ -205,13 +199,16 @@ def _harm(fault: Defect | None, dimension: Dimension) -> float:
     return HARMS[fault].get(dimension, 0.0) if fault else 0.0
 
 
-def _with_interval(head: Head, vectors: Array, people: Array) -> Head:
-    """A conformal factor from scored rows; in-sample, so widened by a tenth until real labels recalibrate."""
-    if len(people) < 20:
-        return head
-    output = head.predict(vectors.astype(np.float32))
-    factor = 1.1 * conformal_factor(output.overall, people, output.overall_std)
-    return Head(
-        **{name: getattr(head, name) for name in Head.__slots__ if name != "interval_factor"},
-        interval_factor=factor,
-    )
+def _calibrated(head: Head, vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64]) -> Head:
+    """Noise and conformal factor from scored rows that were left out of the fit, a fifth at a time."""
+    guess, doubt = np.zeros(len(scored)), np.zeros(len(scored))
+    for fold in kfold(len(scored), CALIBRATION_FOLDS):
+        kept = np.setdiff1d(np.arange(len(scored)), fold)
+        fit, level = _fit_overall(vectors, evidence, scored[kept], head.mean)
+        features = vectors[scored[fold]] - head.mean
+        guess[fold] = np.clip(level + features @ fit.coefficients, 0, 100)
+        doubt[fold] = ((features @ fit.covariance) * features).sum(axis=1)
+    people = evidence.people[scored]
+    noise = max(NOISE_FLOOR, float(np.mean((guess - people) ** 2 - doubt)))
+    factor = conformal_factor(guess, people, np.sqrt(doubt + noise))
+    return replace(head, noise_var=noise, interval_factor=factor)

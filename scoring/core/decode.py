@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -27,12 +28,17 @@ class PictureError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
     """A decoded picture: ``rgb`` uint8 (H, W, 3), sRGB, upright. ``jpeg_quality`` 1-100 of the source."""
 
     rgb: ByteArray
     jpeg_quality: float | None = None
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The same pixels as Pillow holds them, for shrinking."""
+        return Image.fromarray(self.rgb)
 
     @property
     def width(self) -> int:
@@ -47,25 +53,25 @@ def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture
     """Decode stored bytes; PictureError says why not. ``jpeg_quality`` is the source's, where known."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
+            upright = image.convert("RGB")
+            picture = Picture(np.asarray(upright, dtype=np.uint8), jpeg_quality)
     except UnidentifiedImageError as error:
         raise PictureError("format_not_allowed", "This is not a picture of an allowed format.") from error
     except Exception as error:  # Pillow raises seven classes for damaged files
         raise PictureError("unreadable", "The picture is damaged and cannot be read.") from error
-    return Picture(rgb=rgb, jpeg_quality=jpeg_quality)
+    picture.__dict__["image"] = upright  # decoded already: spares the way back from the array
+    return picture
 
 
-def whole_view(rgb: ByteArray, *, longest: int) -> FloatArray:
+def whole_view(image: Image.Image, *, longest: int) -> FloatArray:
     """The whole picture for the network: float32 (3, h, w), sides multiples of 32, none over ``longest``.
 
     A picture is never enlarged beyond the next multiple of 32, since enlarging hides blur.
     """
-    height, width = rgb.shape[:2]
-    factor = min(1.0, longest / max(height, width))
-    size = (_multiple(width * factor), _multiple(height * factor))
-    image = Image.fromarray(rgb)
-    if factor < 0.5:
-        image = image.reduce(max(1, int(0.5 / factor)))
+    factor = min(1.0, longest / max(image.size))
+    size = (_multiple(image.width * factor), _multiple(image.height * factor))
+    if factor <= 0.5:
+        image = image.reduce(int(1 / factor))  # quick box averaging; the rest is less than an octave
     return as_input(np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,17 @@ import numpy.typing as npt
 
 from scoring.core.decode import Picture, native_crop, whole_view
 from scoring.core.defects import findings_of
-from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture
+from scoring.core.foreground import shrunk
+from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured, measure_picture
 from scoring.core.types import FloatArray, ImageFeatures, NotFiniteError
 
-FEATURE_CODE = "1"  # raise when views, measures or composition change: cached vectors must not mix
+FEATURE_CODE = "2"  # raise when views, measures or composition change: cached vectors must not mix
 WHOLE_LONGEST = 256
 CROP_SIDE = 256
 EMBEDDING_SIZE = 128
 CLIP = 5.0
+FELT_CLIP = 12.0  # a fault cannot be surer than certain
+FELT_WEIGHT = 0.15
 MEASURE_WEIGHT = 0.1  # of a standard measure beside the network, whose first direction has variance one
 
 
@@ -51,41 +54,65 @@ class FeatureModel:
 
 def views_of(picture: Picture) -> Views:
     """The two views of model.md: the whole picture, and native pixels at the middle of the product."""
-    measured = measure_picture(picture.rgb, jpeg_quality=picture.jpeg_quality)
-    box = measured.foreground.box
-    centre = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
+    measured = measure_picture(
+        picture.rgb, jpeg_quality=picture.jpeg_quality, small=shrunk(picture.image, SMALL_SIDE)
+    )
     return Views(
-        whole=whole_view(picture.rgb, longest=WHOLE_LONGEST),
-        crop=native_crop(picture.rgb, side=CROP_SIDE, centre=centre),
+        whole=whole_view(picture.image, longest=WHOLE_LONGEST),
+        crop=native_crop(picture.rgb, side=CROP_SIDE, centre=measured.foreground.middle),
         measured=measured,
     )
 
 
 def compose(*, model: FeatureModel, raw: FloatArray, measured: Measured) -> ImageFeatures:
     """Features of one picture from its raw network vector (R,) and measures; NaN is refused."""
-    if not np.isfinite(raw).all():
+    return compose_each(model=model, raws=raw[None], measured=[measured])[0]
+
+
+def compose_each(
+    *, model: FeatureModel, raws: FloatArray, measured: Sequence[Measured]
+) -> list[ImageFeatures]:
+    """Features of N pictures from raw network vectors (N, R) and measures, the projection read once."""
+    if not np.isfinite(raws).all():
         raise NotFiniteError("the network gave values that are not finite")
-    reduced = model.components @ (raw - model.centre)
-    vector = np.concatenate([reduced, standard_measures(model, measured) * MEASURE_WEIGHT]).astype(np.float32)
-    logits = model.defect_weights @ vector + model.defect_bias
-    usual = {
-        name: (float(model.usual_mean[k]), float(model.usual_std[k])) for k, name in enumerate(MEASURE_NAMES)
-    }
-    return ImageFeatures(
-        version=model.version,
-        vector=vector,
-        embedding=_unit(reduced[:EMBEDDING_SIZE]),
-        measures=measured.values,
-        findings=findings_of(
-            logits=logits, measures=measured.values, usual=usual, foreground=measured.foreground
-        ),
+    reduced = np.asarray((raws - model.centre) @ model.components.T, dtype=np.float32)
+    standard = standard_measures(model, np.stack([measure_row(each) for each in measured]))
+    seen = np.concatenate([reduced, standard * MEASURE_WEIGHT], axis=1)
+    logits = seen @ model.defect_weights.T + model.defect_bias
+    vectors = np.concatenate([seen, felt(logits)], axis=1).astype(np.float32)
+    usual = dict(
+        zip(MEASURE_NAMES, zip(model.usual_mean.tolist(), model.usual_std.tolist(), strict=True), strict=True)
     )
+    return [
+        ImageFeatures(
+            version=model.version,
+            vector=vectors[k],
+            embedding=_unit(reduced[k, :EMBEDDING_SIZE]),
+            measures=each.values,
+            findings=findings_of(
+                logits=logits[k], measures=each.values, usual=usual, foreground=each.foreground
+            ),
+        )
+        for k, each in enumerate(measured)
+    ]
 
 
-def standard_measures(model: FeatureModel, measured: Measured) -> FloatArray:
-    """Measures (M,) in standard deviations from usual, clipped to five."""
-    values = np.array([measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)
-    return np.asarray(np.clip((values - model.usual_mean) / model.usual_std, -CLIP, CLIP), dtype=np.float32)
+def measure_row(measured: Measured) -> FloatArray:
+    """Measures (M,) in the order of MEASURE_NAMES."""
+    return np.array([measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)
+
+
+def standard_measures(model: FeatureModel, measures: FloatArray) -> FloatArray:
+    """Measures (..., M) in standard deviations from usual, clipped to five."""
+    return np.asarray(np.clip((measures - model.usual_mean) / model.usual_std, -CLIP, CLIP), dtype=np.float32)
+
+
+def felt(logits: FloatArray) -> FloatArray:
+    """How strongly each fault is felt (..., 16): nothing on clean pictures, then about as its severity.
+
+    Heads read these beside what they are made of: what a fault costs is then one number to learn.
+    """
+    return np.asarray(np.logaddexp(0, np.clip(logits, -FELT_CLIP, FELT_CLIP)) * FELT_WEIGHT, dtype=np.float32)
 
 
 def model_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, version: str) -> FeatureModel:

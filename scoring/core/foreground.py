@@ -26,6 +26,13 @@ class Foreground:
     confidence: float
     plain_background: bool
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where to look closely (fractions x, y): the product before a plain background, else the middle."""
+        if not self.plain_background:
+            return 0.5, 0.5
+        return (self.box.left + self.box.right) / 2, (self.box.top + self.box.bottom) / 2
+
 
 def estimate_foreground(rgb: ByteArray) -> Foreground:
     """Foreground of uint8 (H, W, 3): what differs from the outer ring, near the middle."""
@@ -35,7 +42,8 @@ def estimate_foreground(rgb: ByteArray) -> Foreground:
     border = small[ring]
     centre = np.median(border, axis=0)
     spread = float(np.median(np.abs(border - centre)))
-    distance = np.sqrt(((small - centre) ** 2).mean(axis=2))
+    apart = small - centre.astype(np.float32)
+    distance = np.sqrt(np.einsum("hwc,hwc->hw", apart, apart) / 3)
     plain = spread < PLAIN_SPREAD
     if not plain:
         distance = ndimage.gaussian_filter(distance, 2.0) * _centre_weight(height, width)
@@ -49,11 +57,15 @@ def estimate_foreground(rgb: ByteArray) -> Foreground:
 
 
 def shrink(rgb: ByteArray, longest: int) -> FloatArray:
-    """Box-averaged float32 copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
-    factor = max(1, -(-max(rgb.shape[:2]) // longest))
-    if factor == 1:
-        return rgb.astype(np.float32)
-    return np.asarray(Image.fromarray(rgb).reduce(factor), dtype=np.float32)
+    """``shrunk`` as float32."""
+    return shrunk(rgb, longest).astype(np.float32)
+
+
+def shrunk(rgb: ByteArray | Image.Image, longest: int) -> ByteArray:
+    """Box-averaged copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
+    image = Image.fromarray(rgb) if isinstance(rgb, np.ndarray) else rgb
+    factor = max(1, -(-max(image.size) // longest))
+    return np.asarray(image.reduce(factor) if factor > 1 else image, dtype=np.uint8)
 
 
 def _ring(height: int, width: int) -> npt.NDArray[np.bool_]:

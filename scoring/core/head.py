@@ -78,10 +78,7 @@ class Head:
         if feature_version is not None and feature_version != self.feature_version:
             raise FeatureVersionError(f"head of {self.feature_version} was given {feature_version}")
         features = self.features(vectors)
-        raw = features[:, : len(self.mean)] @ self.coefficients.T + self.intercepts
-        if self.bend is not None:
-            raw[:, 0] += features[:, len(self.mean) :] @ self.bend
-        raw = np.clip(raw, 0.0, 100.0)
+        raw = np.clip(self._unclipped(features), 0.0, 100.0)
         epistemic = ((features @ self.covariance) * features).sum(axis=1)
         return HeadOutput(raw[:, 0], np.maximum(epistemic, 0.0), self.noise_var, raw[:, 1:])
 
@@ -91,6 +88,16 @@ class Head:
         if self.landmarks is None:
             return linear
         return np.concatenate([linear, self.landmarks.features(linear)], axis=1)
+
+    def unclipped(self, vectors: FloatArray) -> Array:
+        """Overall scores (N,) before they are cut to 0-100: differences stay whole at both ends."""
+        return self._unclipped(self.features(vectors))[:, 0]
+
+    def _unclipped(self, features: Array) -> Array:
+        raw: Array = features[:, : len(self.mean)] @ self.coefficients.T + self.intercepts
+        if self.bend is not None:
+            raw[:, 0] += features[:, len(self.mean) :] @ self.bend
+        return raw
 
     def standardised(self, vectors: FloatArray) -> Array:
         """Vectors (N, F) as the coefficients expect them; accidents of a picture are cut off."""

@@ -12,25 +12,28 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from scoring.core.foreground import Foreground, estimate_foreground, shrink
+from scoring.core.detail import detail_of
+from scoring.core.foreground import Foreground, estimate_foreground, shrunk
 from scoring.core.types import ByteArray, FloatArray
 
 CROP_SIDE = 384
 SMALL_SIDE = 256
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-EPSILON = 1e-6
+FLAT_STD = 4.0  # levels: outer rows that vary less are one surface
 
 MEASURE_UNITS: dict[str, str] = {
     "sharpness": "",  # log10 of Laplacian variance on the product
     "edge_sharpness": "",  # Laplacian against gradient on the strongest edges
     "reblur_ratio": "",  # share of detail a slight blur removes
-    "fine_detail_ratio": "",  # energy of the finest octave against the next
-    "blur_direction_ratio": "",  # strongest against weakest direction of detail
+    "fine_detail_ratio": "",  # log10 of the finest octave's energy against the next
+    "middle_detail_ratio": "",  # log10 of that against coarse structure
+    "blur_direction_ratio": "",  # weakest direction of detail against the usual one
     "noise_sigma": "levels",
     "blockiness": "",  # step at the 8-pixel grid against elsewhere
     "jpeg_quality": "of 100",
     "clipped_high_share": "",
     "clipped_low_share": "",
+    "clipped_colour_share": "",  # of the picture where one channel is full and another is not
     "product_luma_p1": "levels",
     "product_luma_p50": "levels",
     "product_luma_p99": "levels",
@@ -38,6 +41,10 @@ MEASURE_UNITS: dict[str, str] = {
     "cast_chroma": "levels",
     "cast_warmth": "levels",
     "cast_green": "levels",
+    "highlight_cast": "",  # log2 by which channels differ where it is brightest and least coloured
+    "highlight_green": "",  # of that, green against both others, which daylight hardly varies
+    "edge_cast": "",  # the same of edges, which are as colourless as the light on the whole
+    "edge_green": "",
     "background_luma": "levels",
     "background_std": "levels",
     "background_white_share": "",
@@ -48,6 +55,7 @@ MEASURE_UNITS: dict[str, str] = {
     "centre_offset": "",
     "least_margin": "",
     "touching_sides": "sides",
+    "longest_touch": "",  # share of a side that the product covers
     "border_step": "levels",
     "seam_share": "",
     "text_share": "",
@@ -69,22 +77,29 @@ class Measured:
     foreground: Foreground
 
 
-def measure_picture(rgb: ByteArray, *, jpeg_quality: float | None = None) -> Measured:
-    """All measures of uint8 (H, W, 3). ``jpeg_quality`` None (no JPEG) counts as 100."""
-    foreground = estimate_foreground(rgb)
-    small = shrink(rgb, SMALL_SIDE)
-    luma = small @ LUMA
+def measure_picture(
+    rgb: ByteArray, *, jpeg_quality: float | None = None, small: ByteArray | None = None
+) -> Measured:
+    """All measures of uint8 (H, W, 3). ``jpeg_quality`` None (no JPEG) counts as 100.
+
+    ``small`` is the picture at SMALL_SIDE, where it is at hand already.
+    """
+    small = shrunk(rgb, SMALL_SIDE) if small is None else small
+    foreground = estimate_foreground(small)
+    planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
+    luma = np.tensordot(LUMA, planes, axes=1)
     product = _mask_at(foreground.mask, luma.shape)
     if not product.any():
         product = np.ones(luma.shape, dtype=bool)
     values = {
-        **_detail(_product_crop(rgb, foreground)),
+        **detail_of(_product_crop(rgb, foreground)),
         "jpeg_quality": 100.0 if jpeg_quality is None else float(jpeg_quality),
         **_light(luma, product),
-        **_colour(small, product),
-        **_background(luma, small, product, foreground),
+        **_colour(planes, product),
+        **_illuminant(planes),
+        **_background(luma, planes.min(axis=0), foreground),
         **_framing(foreground),
-        **_overlays(luma, product),
+        **_overlays(luma),
         "shortest_side": float(min(rgb.shape[:2])),
         "megapixels": rgb.shape[0] * rgb.shape[1] / 1e6,
         "aspect": max(rgb.shape[:2]) / min(rgb.shape[:2]),
@@ -96,10 +111,10 @@ def measure_picture(rgb: ByteArray, *, jpeg_quality: float | None = None) -> Mea
 def _product_crop(rgb: ByteArray, foreground: Foreground) -> FloatArray:
     """Native luma (<= 384 a side) at the middle of the product, on the 8-pixel grid of JPEG."""
     height, width = rgb.shape[:2]
-    box = foreground.box
-    top = _grid_start((box.top + box.bottom) / 2 * height, height)
-    left = _grid_start((box.left + box.right) / 2 * width, width)
-    return np.asarray(rgb[top : top + CROP_SIDE, left : left + CROP_SIDE] @ LUMA, dtype=np.float32)
+    middle = foreground.middle
+    left, top = _grid_start(middle[0] * width, width), _grid_start(middle[1] * height, height)
+    crop = rgb[top : top + CROP_SIDE, left : left + CROP_SIDE].astype(np.float32)
+    return np.asarray(crop @ LUMA, dtype=np.float32)
 
 
 def _grid_start(centre: float, extent: int) -> int:
@@ -107,66 +122,13 @@ def _grid_start(centre: float, extent: int) -> int:
     return start // 8 * 8
 
 
-def _detail(crop: FloatArray) -> dict[str, float]:
-    """Sharpness, noise and compression of native luma (h, w)."""
-    crop = np.pad(crop, ((0, max(0, 16 - crop.shape[0])), (0, max(0, 16 - crop.shape[1]))), mode="edge")
-    dx, dy = np.diff(crop, axis=1)[:-1], np.diff(crop, axis=0)[:, :-1]
-    laplacian = 4 * crop[1:-1, 1:-1] - crop[:-2, 1:-1] - crop[2:, 1:-1] - crop[1:-1, :-2] - crop[1:-1, 2:]
-    gradient = np.hypot(dx, dy)[: laplacian.shape[0], : laplacian.shape[1]]
-    variance = float(laplacian.var())
-    strong = gradient >= max(np.quantile(gradient, 0.97), 1.0)
-    edge = float(np.abs(laplacian)[strong].mean() / (gradient[strong].mean() + 1.0)) if strong.any() else 0.0
-    soft = ndimage.uniform_filter(crop, 3)
-    soft_dx = np.abs(np.diff(soft, axis=1)).mean()
-    fine, coarse = crop - soft, soft - ndimage.uniform_filter(soft, 5)
-    return {
-        "sharpness": float(np.log10(variance + 0.1)),
-        "edge_sharpness": edge,
-        "reblur_ratio": float(1 - soft_dx / (np.abs(dx).mean() + EPSILON)),
-        "fine_detail_ratio": float(np.log10((fine.var() + 0.05) / (coarse.var() + 0.05))),
-        "blur_direction_ratio": _direction_ratio(crop),
-        "noise_sigma": _noise_sigma(laplacian, gradient),
-        "blockiness": _blockiness(crop),
-    }
-
-
-def _direction_ratio(crop: FloatArray) -> float:
-    """Least against most mean step among four directions; motion blur empties one of them. 0-1."""
-    steps = (
-        np.abs(crop[:, 2:] - crop[:, :-2]).mean(),
-        np.abs(crop[2:, :] - crop[:-2, :]).mean(),
-        np.abs(crop[2:, 2:] - crop[:-2, :-2]).mean() / 1.19,  # a diagonal step is longer
-        np.abs(crop[2:, :-2] - crop[:-2, 2:]).mean() / 1.19,
-    )
-    return float(min(steps) / (max(steps) + EPSILON))
-
-
-def _noise_sigma(laplacian: FloatArray, gradient: FloatArray) -> float:
-    """Noise in grey levels: spread of the Laplacian where the picture is flattest.
-
-    The four-neighbour Laplacian of white noise has a standard deviation of sqrt(20) times the noise.
-    """
-    smooth = ndimage.uniform_filter(gradient, 9)
-    flat = laplacian[smooth <= np.quantile(smooth, 0.25)]
-    return float(1.4826 * np.median(np.abs(flat)) / np.sqrt(20)) if flat.size else 0.0
-
-
-def _blockiness(crop: FloatArray) -> float:
-    """Mean step across the 8-pixel grid against the mean step elsewhere; 1 means no grid."""
-    ratios = []
-    for steps in (np.abs(np.diff(crop, axis=1)).mean(axis=0), np.abs(np.diff(crop, axis=0)).mean(axis=1)):
-        on_grid = np.zeros(len(steps), dtype=bool)
-        on_grid[7::8] = True
-        ratios.append((steps[on_grid].mean() + 0.1) / (steps[~on_grid].mean() + 0.1))
-    return float(max(ratios))
-
-
 def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
-    inside = luma[product]
-    p1, p2, p50, p98, p99 = np.percentile(inside, [1, 2, 50, 98, 99])
+    inside = np.sort(luma[product])
+    ranks = (np.array([0.01, 0.02, 0.5, 0.98, 0.99]) * (len(inside) - 1)).round().astype(np.intp)
+    p1, p2, p50, p98, p99 = inside[ranks]
     return {
-        "clipped_high_share": float((inside >= 252).mean()),
-        "clipped_low_share": float((inside <= 4).mean()),
+        "clipped_high_share": float(1 - np.searchsorted(inside, 252) / len(inside)),
+        "clipped_low_share": float(np.searchsorted(inside, 4, side="right") / len(inside)),
         "product_luma_p1": float(p1),
         "product_luma_p50": float(p50),
         "product_luma_p99": float(p99),
@@ -174,16 +136,16 @@ def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]
     }
 
 
-def _colour(small: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
+def _colour(planes: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Cast from the brightest, least coloured surroundings; without any, from the whole picture."""
-    top, bottom = small.max(axis=2), small.min(axis=2)
+    red, green, blue = planes
+    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     saturation = (top - bottom) / (top + 1.0)
     outside = ~product & (top > 90) & (saturation < 0.45)
-    neutral = small[outside] if outside.mean() > 0.05 else small.reshape(-1, 3)
-    red, green, blue = np.median(neutral, axis=0)
-    warmth, magenta = float(red - blue), float(green - (red + blue) / 2)
-    yellow_blue = (small[..., 0] + small[..., 1]) / 2 - small[..., 2]
-    red_green = small[..., 0] - small[..., 1]
+    neutral = planes[:, outside] if outside.mean() > 0.05 else planes.reshape(3, -1)
+    r, g, b = np.median(neutral[:, :: max(1, neutral.shape[1] // 6000)], axis=1)
+    warmth, magenta = float(r - b), float(g - (r + b) / 2)
+    yellow_blue, red_green = (red + green) / 2 - blue, red - green
     spread = np.hypot(red_green.std(), yellow_blue.std())
     return {
         "cast_chroma": float(np.hypot(warmth / 2, magenta)),
@@ -195,18 +157,46 @@ def _colour(small: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, floa
     }
 
 
-def _background(
-    luma: FloatArray, small: FloatArray, product: npt.NDArray[np.bool_], foreground: Foreground
-) -> dict[str, float]:
-    outside = ~ndimage.binary_dilation(product, iterations=3)
-    if outside.mean() < 0.02:
-        outside = np.ones_like(product)
-    steps = np.abs(np.gradient(luma)[0]) + np.abs(np.gradient(luma)[1]) if min(luma.shape) > 1 else luma * 0
+def _illuminant(planes: FloatArray) -> dict[str, float]:
+    """Colour of the light by what should be white and by edges, and where single channels burn out.
+
+    Grey-edge: van de Weijer, Gevers and Gijsenij, Edge-based color constancy, 2007.
+    """
+    top, bottom = planes.max(axis=0), planes.min(axis=0)
+    brightness = (top + bottom) / 2 - (top - bottom)
+    rank = int(0.97 * brightness.size)
+    bright = planes[:, brightness >= np.partition(brightness.ravel(), rank)[rank]].mean(axis=1)
+    steps = np.abs(np.diff(planes, axis=2))[:, 1:] + np.abs(np.diff(planes, axis=1))[:, :, 1:]
+    edges = np.sqrt((steps * steps).mean(axis=(1, 2))) if steps.size else bright
+    (warmth, green), (edge_warmth, edge_green) = (_balance(colour) for colour in (bright, edges))
     return {
-        "background_luma": float(luma[outside].mean()),
-        "background_std": float(luma[outside].std()),
-        "background_white_share": float((small.min(axis=2) >= 240)[outside].mean()),
-        "background_edge_share": float((steps > 12)[outside].mean()),
+        "highlight_cast": float(np.hypot(warmth / 2, green)),
+        "highlight_green": abs(green),
+        "edge_cast": float(np.hypot(edge_warmth / 2, edge_green)),
+        "edge_green": abs(edge_green),
+        "clipped_colour_share": float(((top >= 253) & (bottom < 243)).mean()),
+    }
+
+
+def _balance(colour: FloatArray) -> tuple[float, float]:
+    """log2 of red against blue, and of green against both."""
+    red, green, blue = np.log2(colour + 1.0)
+    return float(red - blue), float(green - (red + blue) / 2)
+
+
+def _background(luma: FloatArray, darkest: FloatArray, foreground: Foreground) -> dict[str, float]:
+    outside = _mask_at(~ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
+    if outside.mean() < 0.02:
+        outside = np.ones_like(outside)
+    steps = np.zeros_like(luma)
+    steps[1:] = np.abs(luma[1:] - luma[:-1])
+    steps[:, 1:] += np.abs(luma[:, 1:] - luma[:, :-1])
+    behind = luma[outside]
+    return {
+        "background_luma": float(behind.mean()),
+        "background_std": float(behind.std()),
+        "background_white_share": float((darkest[outside] >= 240).mean()),
+        "background_edge_share": float((steps[outside] > 12).mean()),
         "background_is_plain": float(foreground.plain_background),
     }
 
@@ -221,10 +211,11 @@ def _framing(foreground: Foreground) -> dict[str, float]:
         "centre_offset": float(np.hypot((box.left + box.right) / 2 - 0.5, (box.top + box.bottom) / 2 - 0.5)),
         "least_margin": float(min(margins)),
         "touching_sides": float(sum(side.mean() > 0.06 for side in sides)),
+        "longest_touch": float(max(side.mean() for side in sides)),
     }
 
 
-def _overlays(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
+def _overlays(luma: FloatArray) -> dict[str, float]:
     """Frames, seams of collages, and rows of strokes as letters make."""
     return {
         "border_step": max(_frame_step(turned) for turned in (luma, luma[::-1], luma.T, luma.T[::-1])),
@@ -235,23 +226,29 @@ def _overlays(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, flo
 
 def _frame_step(luma: FloatArray) -> float:
     """Step, in grey levels, between flat outer rows and the next row, along nearly the whole width."""
-    depth = max(2, int(luma.shape[0] * 0.12))
-    best = 0.0
-    for row in range(1, min(depth, luma.shape[0] - 1)):
-        if luma[:row].std() > 4.0:
-            break
-        step = np.abs(luma[row] - luma[row - 1])
-        best = max(best, float(np.quantile(step, 0.15)))
-    return best
+    depth = min(max(2, int(luma.shape[0] * 0.12)), luma.shape[0])
+    outer = luma[:depth].astype(np.float64)
+    if depth < 2:
+        return 0.0
+    seen = np.arange(1, depth) * luma.shape[1]
+    mean = np.cumsum(outer.sum(axis=1))[:-1] / seen
+    variance = np.cumsum((outer**2).sum(axis=1))[:-1] / seen - mean**2
+    ends = np.flatnonzero(variance > FLAT_STD**2)
+    rows = int(ends[0]) if len(ends) else depth - 1
+    if rows == 0:
+        return 0.0
+    steps = np.abs(np.diff(outer[: rows + 1], axis=0))
+    rank = int(0.15 * (luma.shape[1] - 1))
+    return float(np.partition(steps, rank, axis=1)[:, rank].max())
 
 
 def _seam(luma: FloatArray) -> float:
     """Largest share of a straight line across the inner picture where brightness steps by over 12 levels."""
-    if luma.shape[1] < 16:
+    width = luma.shape[1]
+    if width < 16:
         return 0.0
-    steps = np.abs(np.diff(luma, axis=1)) > 12
-    inner = steps[:, int(0.2 * steps.shape[1]) : int(0.8 * steps.shape[1])]
-    return float(inner.mean(axis=0).max())
+    inner = luma[:, int(0.2 * width) : int(0.8 * width)]
+    return float((np.abs(np.diff(inner, axis=1)) > 12).mean(axis=0).max())
 
 
 def _stroke_share(luma: FloatArray) -> float:

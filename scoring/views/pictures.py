@@ -36,7 +36,7 @@ THUMBNAIL_FORMAT = "webp"
 @require_safe
 def picture(request: HttpRequest, image_id: int) -> HttpResponseBase:
     """The picture as stored, at its native pixels."""
-    image = _image_for(request, image_id)
+    image = image_for(request, image_id)
     return _answer(request, image, picture_file, stored_format=image.stored_format)
 
 
@@ -44,10 +44,10 @@ def picture(request: HttpRequest, image_id: int) -> HttpResponseBase:
 @require_safe
 def thumbnail(request: HttpRequest, image_id: int) -> HttpResponseBase:
     """The small form of the picture."""
-    return _answer(request, _image_for(request, image_id), thumbnail_file, stored_format=THUMBNAIL_FORMAT)
+    return _answer(request, image_for(request, image_id), thumbnail_file, stored_format=THUMBNAIL_FORMAT)
 
 
-def _image_for(request: HttpRequest, image_id: int) -> Image:
+def image_for(request: HttpRequest, image_id: int) -> Image:
     user = request.user
     assert isinstance(user, User)  # noqa: S101  (login_required has seen to it)
     require_reached(user, "annotator")

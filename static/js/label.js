@@ -100,7 +100,7 @@ class Label {
     if (entry) {
       this.panel.show(entry.card, entry.answer);
       if (entry.isReady) {
-        this.stage.show(entry.img, entry.card.findings);
+        this.stage.show(entry.img, entry.card);
         entry.since = performance.now();
         this.frame.sayWord("announcePicture", { title: entry.card.title, score: this.scoreWords(entry.card) });
       } else this.stage.say(entry.isBroken ? words.brokenPicture : words.coming);

@@ -1,5 +1,5 @@
 /* The stage: one picture on fixed grey, at its native pixels when it fits, else whole. Zoom shows single
-   pixels and is moved by mouse, finger and arrow keys; boxes show where the defects are. */
+   pixels and is moved by mouse, finger and arrow keys; boxes show where the defects are, a heatmap where points are lost. */
 
 const SWIPE_PX = 64;
 const STEP_PX = 80;
@@ -17,6 +17,7 @@ export class Stage {
     this.isZoomed = false;
     this.hasBoxes = false;
     this.findings = [];
+    this.heat = "";
     new ResizeObserver(() => this.#fit()).observe(this.scroll);
     this.#pan();
     this.#swipe(onSwipe);
@@ -27,8 +28,9 @@ export class Stage {
     return this.figure.querySelector("img");
   }
 
-  show(img, findings) {
+  show(img, { findings, heatmap }) {
     this.findings = findings;
+    this.heat = heatmap;
     this.isZoomed = false;
     if (this.drawn !== img) this.figure.replaceChildren(img);
     this.said.hidden = true;
@@ -69,9 +71,9 @@ export class Stage {
     return true;
   }
 
-  /* Show or hide the places of the defects; false where none is known. */
+  /* Show or hide the places of the defects and the heatmap; false where neither is known. */
   boxes() {
-    if (!this.hasBoxes && !this.findings.some((found) => found.box)) return false;
+    if (!this.hasBoxes && !this.heat && !this.findings.some((found) => found.box)) return false;
     this.hasBoxes = !this.hasBoxes;
     this.#drawBoxes();
     return true;
@@ -98,8 +100,9 @@ export class Stage {
   }
 
   #drawBoxes() {
-    this.figure.querySelector("svg")?.remove();
+    for (const old of this.figure.querySelectorAll("svg, .label-heat")) old.remove();
     for (const name of this.figure.querySelectorAll("figcaption")) name.remove();
+    if (this.hasBoxes && this.heat) this.#drawHeat();
     const placed = this.findings.filter((found) => found.box);
     if (!this.hasBoxes || !placed.length) return;
     const drawing = document.createElementNS(SVG, "svg");
@@ -128,6 +131,16 @@ export class Stage {
       this.figure.append(name);
     }
     this.figure.append(drawing);
+  }
+
+  /* Measured by the server when first asked for; where it cannot be, the boxes stay alone. */
+  #drawHeat() {
+    const heat = new Image();
+    heat.className = "label-heat";
+    heat.alt = "";
+    heat.addEventListener("error", () => heat.remove());
+    heat.src = this.heat;
+    this.figure.append(heat);
   }
 
   #pan() {

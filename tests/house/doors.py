@@ -89,6 +89,7 @@ DOORS: dict[str, Door] = {
     "retrain": door(ADMIN),
     # pages of the machine's room
     "picture": door(ANNOTATOR, image_id="image"),
+    "heatmap": door(ANNOTATOR, image_id="image"),
     "thumbnail": door(ANNOTATOR, image_id="image"),
     "import-start": door(ADMIN),
     "import": door(ADMIN, job_id="job"),

@@ -13,6 +13,7 @@ import pytest
 from django.urls import get_resolver
 
 from labeling.models import Assignment, Item, Membership
+from scoring import device
 from scoring.models import ModelVersion, TrainingRun
 from tests.house.doors import (
     ADMIN,
@@ -47,6 +48,7 @@ def test_no_address_has_two_names_or_none() -> None:
 
 
 def test_each_door_opens_from_its_least_role_upwards_and_to_nobody_below(world: World) -> None:
+    device.warm_up()
     wrong = [
         f"{role} {method.upper()} {address} {sent}: {answer.status_code}"
         for name in DOORS

@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
+from scoring import device
 from tests.house.doors import ADMIN, DOORS, World, address_of, client_of
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,7 @@ HUGE = 10**30
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_query_and_no_form_breaks_an_address(world: World, method: str) -> None:
+    device.warm_up()
     broken = []
     for name in DOORS.keys() - {"api-schema"}:  # reads none of it and takes long
         address = address_of(name, world.mine)

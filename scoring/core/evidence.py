@@ -1,0 +1,46 @@
+"""What the shipped model is fitted on: scored photos, photos less and more harmed, and untouched ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.types import Defect, FloatArray
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows (N,) of raw network vectors (N, R) and measures (N, M).
+
+    ``source``: index of the untouched row a degraded one came from, -1 for untouched. ``fault`` and
+    ``severity`` of degraded rows. ``people``: human score 0-100 of photos in the wild, NaN elsewhere.
+    ``is_shop``: photos of a shop, which hardly any fault may be seen in. ``group``: who took it.
+    """
+
+    raw: FloatArray
+    measures: FloatArray
+    source: npt.NDArray[np.int64]
+    fault: Sequence[Defect | None]
+    severity: Array
+    people: Array
+    is_shop: npt.NDArray[np.bool_]
+    group: Sequence[str]
+
+    @property
+    def untouched(self) -> npt.NDArray[np.bool_]:
+        return self.source < 0
+
+    @property
+    def fair(self) -> npt.NDArray[np.bool_]:
+        """Untouched product photos: not many of them should be accused."""
+        return self.untouched & ~np.isfinite(self.people)
+
+    @property
+    def shop(self) -> npt.NDArray[np.bool_]:
+        """Untouched photos of shops: hardly any of them should be accused."""
+        return self.fair & self.is_shop

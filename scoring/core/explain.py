@@ -1,0 +1,189 @@
+"""Where a picture loses its score: measured by asking the model about one place at a time.
+
+No gradients: every tile of native pixels takes the place of the fine view, with the tile's own measures of
+detail, and the head says what the picture would score then. A place that costs points against the picture's
+own good places is hot. Faults of the frame (a border, text, clutter, a cut-off product) are drawn where they
+are measured, as hot as the model is sure of them. Flat places can show neither blur nor noise and stay cool.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from scoring.core.decode import Picture, as_input
+from scoring.core.defects import ACCUSED_FROM
+from scoring.core.detail import detail_of
+from scoring.core.features import MEASURE_WEIGHT, FeatureModel, felt, standard_measures
+from scoring.core.foreground import Foreground, shrunk
+from scoring.core.head import Head
+from scoring.core.measures import LUMA, MEASURE_NAMES, SMALL_SIDE, Measured
+from scoring.core.types import ByteArray, Defect, FloatArray
+
+Array = npt.NDArray[np.float64]
+EncodeTiles = Callable[[Sequence[FloatArray]], list[FloatArray]]
+GRID = 8
+TILE_SIDE = 128
+GOOD_PLACE = 0.8  # quantile of the tiles' scores that the others are held against
+FLAT_STD, TEXTURED_STD = 1.5, 8.0  # levels: below the first a tile tells nothing, above the second all
+FRAME_POINTS = 25.0  # how hot a fault of the frame is drawn when the model is certain of it
+HOT_POINTS = 30.0  # points lost at which the colour is full
+FULL_ALPHA = 0.72
+OUT_SIDE = 512
+COOL, WARM = np.array([255, 214, 10]), np.array([214, 24, 32])  # yellow to red, drawn over the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """``points`` (rows, columns), 0 and more: score points each place costs. ``reference`` 0-100."""
+
+    points: FloatArray
+    reference: float
+
+    @property
+    def hottest(self) -> tuple[float, float]:
+        """Middle of the hottest place in fractions (x, y)."""
+        row, column = np.unravel_index(int(self.points.argmax()), self.points.shape)
+        return (float(column) + 0.5) / self.points.shape[1], (float(row) + 0.5) / self.points.shape[0]
+
+
+def heat_of(
+    *,
+    picture: Picture,
+    raw: FloatArray,
+    measured: Measured,
+    probabilities: Mapping[Defect, float],
+    model: FeatureModel,
+    head: Head,
+    encode_tiles: EncodeTiles,
+) -> Heat:
+    """Heat of a picture from its raw vector, measures and findings; ``encode_tiles`` is the network."""
+    tiles = tiles_of(picture.rgb)
+    lumas = [np.asarray(tile.astype(np.float32) @ LUMA, dtype=np.float32) for tile in tiles]
+    fine = encode_tiles([as_input(tile) for tile in tiles])
+    rows = [_with_detail(measured.values, detail_of(luma)) for luma in lumas]
+    scores = _scores(model, head, raw, np.stack(fine), np.array(rows, dtype=np.float32))
+    told = np.clip((np.array([luma.std() for luma in lumas]) - FLAT_STD) / (TEXTURED_STD - FLAT_STD), 0, 1)
+    reference = _good_place(scores, told)
+    local = (np.maximum(reference - scores, 0) * told).reshape(GRID, GRID)
+    smooth = ndimage.gaussian_filter(local, 0.6, mode="nearest")
+    frame = _frame_heat(picture, measured.foreground, probabilities)
+    return Heat(np.asarray(np.maximum(smooth, frame), dtype=np.float32), reference)
+
+
+def tiles_of(rgb: ByteArray) -> list[ByteArray]:
+    """GRID x GRID tiles of native pixels, row by row, evenly spread; a small picture is mirrored."""
+    side = TILE_SIDE
+    missing = [max(0, side - extent) for extent in rgb.shape[:2]]
+    if any(missing):
+        rgb = np.pad(rgb, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
+    tops, lefts = (
+        np.clip((np.arange(GRID) + 0.5) / GRID * extent - side / 2, 0, extent - side).astype(int) // 8 * 8
+        for extent in rgb.shape[:2]
+    )
+    return [rgb[top : top + side, left : left + side] for top in tops for left in lefts]
+
+
+def _with_detail(measures: Mapping[str, float], detail: Mapping[str, float]) -> list[float]:
+    return [float(detail.get(name, measures[name])) for name in MEASURE_NAMES]
+
+
+def _scores(
+    model: FeatureModel, head: Head, raw: FloatArray, fine: FloatArray, measures: FloatArray
+) -> Array:
+    """Overall score (T,), not clipped, when each tile stands in for the fine view."""
+    half = len(raw) // 2
+    whole = np.broadcast_to(raw[:half], (len(fine), half))
+    reduced = (np.concatenate([whole, fine], axis=1) - model.centre) @ model.components.T
+    seen = np.concatenate([reduced, standard_measures(model, measures) * MEASURE_WEIGHT], axis=1)
+    vectors = np.concatenate([seen, felt(seen @ model.defect_weights.T + model.defect_bias)], axis=1)
+    return head.unclipped(vectors)
+
+
+def _good_place(scores: Array, told: Array) -> float:
+    """Score of the picture's own good places, among those that tell something."""
+    order = np.argsort(scores)
+    weight = np.cumsum(told[order])
+    if weight[-1] <= 0:
+        return float(scores.max())
+    return float(scores[order][np.searchsorted(weight, GOOD_PLACE * weight[-1])])
+
+
+def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping[Defect, float]) -> Array:
+    """Heat (GRID, GRID) of faults that are measured on the frame, where they are measured."""
+    small = shrunk(picture.image, SMALL_SIDE)
+    luma = small.astype(np.float32) @ LUMA
+    product = _to(foreground.mask.astype(np.float32), luma.shape) > 0.5
+    places: dict[Defect, Callable[[], npt.ArrayLike]] = {
+        Defect.CLUTTERED_BACKGROUND: lambda: _edges(luma) * ~product,
+        Defect.TEXT_OVERLAY: lambda: _strokes(luma),
+        Defect.BORDER: lambda: _rim(luma.shape, 0.06),
+        Defect.CROPPED: lambda: _rim(luma.shape, 0.1) * product,
+        Defect.COLLAGE: lambda: _lines(luma),
+    }
+    heat = np.zeros((GRID, GRID))
+    for defect, place in places.items():
+        sure = probabilities.get(defect, 0.0)
+        if sure >= ACCUSED_FROM:
+            cells = _cells(np.asarray(place(), dtype=np.float32))
+            heat = np.maximum(heat, FRAME_POINTS * sure * cells / max(float(cells.max()), 1e-6))
+    return heat
+
+
+def _edges(luma: FloatArray) -> FloatArray:
+    return np.asarray(np.minimum(ndimage.gaussian_gradient_magnitude(luma, 1.0), 30.0), dtype=np.float32)
+
+
+def _strokes(luma: FloatArray) -> FloatArray:
+    dx = np.diff(luma, axis=1, prepend=luma[:, :1])
+    turns = (dx[:, 1:] * dx[:, :-1] < -64).astype(np.float32)
+    return np.asarray(np.maximum(ndimage.uniform_filter(turns, (5, 21)) - 0.1, 0), dtype=np.float32)
+
+
+def _lines(luma: FloatArray) -> FloatArray:
+    """Straight seams across the picture, both ways."""
+    heat = np.zeros_like(luma)
+    for axis in (0, 1):
+        steps = np.abs(np.diff(luma, axis=axis, append=luma.take([-1], axis=axis))) > 12
+        along = steps.mean(axis=1 - axis, keepdims=True)
+        heat = np.maximum(heat, np.where(along > 0.5 * along.max(), along, 0))
+    return heat
+
+
+def _rim(shape: tuple[int, ...], share: float) -> FloatArray:
+    edge = max(1, int(share * min(shape)))
+    rim = np.ones(shape, dtype=np.float32)
+    rim[edge:-edge, edge:-edge] = 0
+    return rim
+
+
+def _cells(place: FloatArray) -> Array:
+    """Means (GRID, GRID) over equal cells."""
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(place, dtype=np.float32)).resize(
+            (GRID, GRID), Image.Resampling.BOX
+        ),
+        dtype=np.float64,
+    )
+
+
+def _to(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
+def drawn(heat: Heat, *, width: int, height: int) -> bytes:
+    """PNG with alpha, no side over 512, to lay over the picture: clear where nothing is lost, else red."""
+    factor = min(1.0, OUT_SIDE / max(width, height))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    wide = np.asarray(Image.fromarray(heat.points).resize(size, Image.Resampling.BICUBIC))
+    share = np.clip(wide / HOT_POINTS, 0, 1)[..., None]
+    rgba = np.concatenate([COOL + (WARM - COOL) * share, 255 * FULL_ALPHA * np.sqrt(share)], axis=2)
+    out = io.BytesIO()
+    Image.fromarray(np.round(rgba).astype(np.uint8), "RGBA").save(out, "PNG", compress_level=6)
+    return out.getvalue()

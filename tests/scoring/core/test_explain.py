@@ -1,0 +1,102 @@
+"""Heat lies where the picture was harmed, and comes from the model's own weights."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from scoring.core.degrade import Degraded, degrade_region
+from scoring.core.explain import GRID, HOT_POINTS, TILE_SIDE, Heat, drawn, tiles_of
+from scoring.core.types import ByteArray, Defect
+from scoring.device import base_head, heat_of_bytes
+from tests.images import encoded
+
+
+def scene(seed: int) -> ByteArray:
+    """Dead leaves, 512 x 512: discs that hide each other, the usual model of what photos are made of.
+
+    Lee, Mumford and Huang, Occlusion models for natural images, 2001.
+    """
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (1024, 1024), (128, 128, 128))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(2500):
+        radius = float(np.clip(12 * rng.pareto(1.5) + 8, 8, 180))
+        x, y = rng.uniform(0, 1024, 2)
+        colour = tuple(int(part) for part in rng.integers(30, 226, 3))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    return np.asarray(picture.resize((512, 512), Image.Resampling.LANCZOS))
+
+
+def harmed(seed: int, fault: Defect) -> Degraded:
+    return degrade_region(scene(seed), fault, 0.9, np.random.default_rng(seed))
+
+
+def heat(rgb: ByteArray, **changes: object) -> Heat:
+    head = replace(base_head(), **changes)  # type: ignore[arg-type]
+    return heat_of_bytes(encoded(Image.fromarray(rgb), "PNG"), head=head)
+
+
+def is_hit(found: Heat, where: Degraded) -> bool:
+    assert where.mask is not None
+    x, y = found.hottest
+    return bool(where.mask[int(y * 512), int(x * 512)])
+
+
+@pytest.fixture(scope="module")
+def found() -> list[tuple[Degraded, Heat]]:
+    cases = [harmed(seed, Defect.DEFOCUS_BLUR) for seed in range(5)]
+    return [(case, heat(case.rgb)) for case in cases]
+
+
+def test_the_hottest_place_is_where_the_fault_is(found: list[tuple[Degraded, Heat]]) -> None:
+    hits = [is_hit(told, case) for case, told in found]
+    chance = float(np.mean([case.mask.mean() for case, _ in found if case.mask is not None]))
+    assert np.mean(hits) >= 0.6 > 4 * chance
+
+
+def test_with_random_weights_the_heat_points_elsewhere(found: list[tuple[Degraded, Heat]]) -> None:
+    weights, rng = base_head().coefficients, np.random.default_rng(1)
+    astray = [heat(case.rgb, coefficients=rng.permuted(weights, axis=1)) for case, _ in found]
+    lost = [is_hit(told, case) for (case, _), told in zip(found, astray, strict=True)]
+    assert np.mean(lost) <= 0.2
+
+
+def test_mending_the_hot_places_gains_and_mending_the_cool_ones_does_not(
+    found: list[tuple[Degraded, Heat]],
+) -> None:
+    from scoring.device import extract_features
+
+    case, told = found[1]
+    order = told.points.ravel().argsort()
+    scores = []
+    for cells in (np.array([], dtype=int), order[-GRID * GRID // 4 :], order[: GRID * GRID // 4]):
+        chosen = np.zeros(GRID * GRID, dtype=bool)
+        chosen[cells] = True
+        where = np.kron(chosen.reshape(GRID, GRID), np.ones((64, 64), dtype=bool))
+        mended = np.where(where[..., None], scene(1), case.rgb)
+        features = extract_features([encoded(Image.fromarray(mended), "PNG")])[0]
+        scores.append(float(base_head().unclipped(features.vector[None])[0]))
+    assert scores[1] - scores[0] > 0.5 > scores[2] - scores[0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 700), (512, 512), (130, 127)])
+def test_tiles_cover_every_picture(size: tuple[int, int]) -> None:
+    tiles = tiles_of(np.zeros((*size, 3), dtype=np.uint8))
+    assert [tile.shape for tile in tiles] == [(TILE_SIDE, TILE_SIDE, 3)] * GRID**2
+
+
+def test_a_drawn_heatmap_is_clear_where_nothing_is_lost_and_red_where_much_is() -> None:
+    points = np.zeros((GRID, GRID), dtype=np.float32)
+    points[:, GRID // 2 :] = HOT_POINTS
+    picture = Image.open(io.BytesIO(drawn(Heat(points, 70.0), width=1000, height=500)))
+    assert (picture.mode, picture.size) == ("RGBA", (512, 256))
+    rgba = np.asarray(picture)
+    assert rgba[128, 20, 3] == 0
+    red, green, _, alpha = rgba[128, 490]
+    assert red > 200 > green
+    assert alpha > 150
