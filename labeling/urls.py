@@ -17,6 +17,7 @@ from labeling.views import (
     paused,
     people,
     review,
+    rules,
     train,
 )
 
@@ -33,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("label/paused/appeal/", paused.appeal, name="appeal"),
     path("people/<int:user_id>/link/", people.person_link, name="person-link"),
     path("project/", home.project_choose, name="project-choose"),
+    path("project/settings/", rules.page, name="project-rules"),
     path("data/", data.page, name="data"),
     path("data/freeze/", data.freeze, name="dataset-freeze"),
     path("exports/", export.start, name="export-start"),

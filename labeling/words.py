@@ -111,6 +111,7 @@ VERB_WORDS: dict[str, Promise] = {
     "promote.base": gettext_lazy("set up the base model"),
     "promote.promote": gettext_lazy("promoted"),
     "promote.roll_back": gettext_lazy("rolled back to"),
+    "project.change": gettext_lazy("changed the project's rules"),
     "people.bootstrap": gettext_lazy("made the first accounts"),
     "people.add": gettext_lazy("added a person"),
     "people.set_role": gettext_lazy("changed a role"),

@@ -114,3 +114,24 @@ def test_a_paused_person_asks_and_an_admin_answers(page_of: Visits, cast: Cast, 
     expect(desk.get_by_text("ben can label again.")).to_be_visible()
     page.goto("/label/paused/")
     expect(page.get_by_role("heading", name="Label: Catalogue")).to_be_attached()
+
+
+def test_an_admin_sets_the_rules_and_is_told_what_does_not_fit(
+    page_of: Visits, cast: Cast, check: Check
+) -> None:
+    item_make(cast.project)
+    page_of.allow(422)
+    page = page_of(cast.ada)
+    page.goto("/people/")
+    page.get_by_role("link", name="Project settings").click()
+    page.get_by_label("gold questions, in %").fill("40")
+    page.get_by_label("repeats, in %").fill("20")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("together are at most half of the pictures")).to_be_visible()
+    check(page, "rules")
+    page.get_by_label("gold questions, in %").fill("7.5")
+    page.get_by_label("share of each category").fill("mugs: 60")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_label("gold questions, in %")).to_have_value("7.5")
+    expect(page.get_by_label("share of each category")).to_have_value("mugs: 60")

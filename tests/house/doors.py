@@ -67,6 +67,7 @@ DOORS: dict[str, Door] = {
     "catalogue": door(ANNOTATOR),
     "image": door(ANNOTATOR, image_id="image"),
     "people": door(ADMIN),
+    "project-rules": door(ADMIN),
     "person-add": door(ADMIN),
     "person-role": door(ADMIN, user_id="member"),
     "person-pause": door(ADMIN, user_id="member"),
