@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import FloatField
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -184,7 +185,7 @@ def _alone(project: Project) -> dict[str, str]:
 
 
 def _between(name: str, least: float, most: float) -> str:
-    is_share = isinstance(Project._meta.get_field(name).get_default(), float)
+    is_share = isinstance(Project._meta.get_field(name), FloatField)
     shown = [f"{value:.0%}" if is_share else f"{value:g}" for value in (least, most)]
     return _("Between {least} and {most}.").format(least=shown[0], most=shown[1])
 

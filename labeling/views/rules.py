@@ -108,7 +108,7 @@ class PercentField(forms.FloatField):
     def prepare_value(self, value: Any) -> Any:
         return f"{100 * value:g}" if isinstance(value, float) else value
 
-    def to_python(self, value: Any) -> float | None:
+    def to_python(self, value: Any) -> Any:
         number = super().to_python(value)
         return None if number is None else round(number / 100, 6)
 
@@ -157,7 +157,7 @@ class RulesForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.fields[name] = _percent(field, name)
             elif name in LIMITS:
                 field.widget.attrs |= {"min": LIMITS[name][0], "max": LIMITS[name][1]}
-            self.fields[name].help_text = HELP.get(name, "")
+            self.fields[name].help_text = str(HELP.get(name, ""))
         self.fields["quotas"].help_text = _quota_help(self.instance)
 
     def _post_clean(self) -> None:

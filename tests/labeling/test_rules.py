@@ -27,10 +27,8 @@ def form_of(cast: Cast, client: Client, **changes: str) -> dict[str, str]:
     """What a browser would send: the page's fields as they stand, some of them changed."""
     client.force_login(cast.ada)
     form = client.get(reverse("project-rules")).context["form"]
-    said = {name: form[name].value() for name in form.fields}
-    return {
-        name: "" if value is None or value is False else value for name, value in (said | changes).items()
-    }
+    said = {name: form[name].value() for name in form.fields} | changes
+    return {name: "" if value is None or value is False else value for name, value in said.items()}
 
 
 def test_one_event_names_what_changed_and_nothing_else(cast: Cast) -> None:
