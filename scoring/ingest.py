@@ -34,7 +34,7 @@ from scoring.import_rows import (
     rows_list,
     rows_work,
 )
-from scoring.locks import import_job_lock
+from scoring.locks import import_job_lock, import_reading
 from scoring.models import ImportJob, ImportRow
 from scoring.outside import rows_resolve
 from scoring.rows import ImportRecord, RowsRefused
@@ -179,9 +179,12 @@ def import_run(*, job_id: int, seconds: float = TASK_SECONDS) -> dict[str, int]:
 def _read(job: ImportJob) -> bool:
     """List the rows of the source; a source that cannot be used at all fails the job with its reason."""
     try:
-        with source_of(job) as source:
-            rows_list(job, source.records())
-        rows_resolve(job)
+        with import_reading(job.pk) as is_ours:
+            if not is_ours:  # whoever reads it wakes us when there are rows to work on
+                return False
+            with source_of(job) as source:
+                rows_list(job, source.records())
+            rows_resolve(job)
     except (ArchiveRefused, RowsRefused, StationError) as error:
         _fail(job, getattr(error, "reason", str(error)))
         return False

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
 from django.utils.translation import gettext
 
 from scoring.errors import NotThereError
 from scoring.models import ImportJob, Serving, TrainingRun
+
+READING = 4711  # which of our advisory locks it is
 
 
 def serving_lock() -> Serving:
@@ -24,6 +30,20 @@ def import_job_lock(job_id: int) -> ImportJob:
     if job is None:
         raise NotThereError(gettext("There is no such import."))
     return job
+
+
+@contextmanager
+def import_reading(job_id: int) -> Iterator[bool]:
+    """Whether nobody else reads the source of this import; the database lets go when the reader dies."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [READING, job_id % 2**31])
+        is_ours = bool(cursor.fetchone()[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [READING, job_id % 2**31])
 
 
 def training_run_lock(run_id: int) -> TrainingRun:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -226,3 +228,17 @@ def test_a_refusal_that_may_pass_keeps_the_upload_so_that_it_can_be_tried_again(
     import_run(job_id=job.pk)
     assert import_progress(job=job).done == 1
     assert Image.objects.get().byte_count > 0
+
+
+def test_while_one_worker_reads_a_source_another_leaves_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = import_start(kind="table", created_by=None, uploads=[("a.csv", b"image\nhttp://127.0.0.1/a.jpg\n")])
+
+    @contextmanager
+    def somebody_reads(job_id: int) -> Iterator[bool]:
+        yield False
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scoring.ingest.import_reading", somebody_reads)
+        assert import_run(job_id=job.pk)["rows"] == 0
+    assert not job.rows.exists()
+    assert import_run(job_id=job.pk)["rows"] == 1
