@@ -174,13 +174,17 @@ class House:
         log: str,
         extra: Mapping[str, str] | None = None,
         once: bool = False,
+        gives_way: bool = True,
     ) -> None:
         def start() -> subprocess.Popen[bytes]:
-            return processes.spawn(
+            child = processes.spawn(
                 [sys.executable, "-m", *command],
                 log=self.logs / f"{log}.log",
                 env=self.environment | dict(extra or {}),
             )
+            if gives_way:
+                processes.give_way(child.pid)
+            return child
 
         self.supervisor.add(Program(name, start, f"logs/{log}.log", once=once), now=time.monotonic())
 
@@ -189,7 +193,7 @@ class House:
         bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         # The web scores single pictures on a processor: the graphics card is the workers'.
         extra = {"VITRINE_DEVICE": "cpu", **_allowed_hosts(host)}
-        self._program("web", web_command(bind), log="web", extra=extra)
+        self._program("web", web_command(bind), log="web", extra=extra, gives_way=False)
 
     def start_workers(self) -> None:
         """The workers of every queue and the clock that wakes the sweepers."""

@@ -31,10 +31,10 @@ def run(options: RunOptions) -> int:
     try:
         house.move_in()
         address = _open_the_doors(house)
+        say(f"\n    {address}\n\nThis address logs you in once. Ctrl-C stops everything.")
         house.start_workers()
         if options.images is not None:
             house.start_ingest(options.images)
-        say(f"\n    {address}\n\nThis address logs you in once. Ctrl-C stops everything.")
         _watch_over(house)
     except KeyboardInterrupt:
         say("Stopping.")

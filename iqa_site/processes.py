@@ -26,6 +26,7 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CAPABILITY_VERSION_3 = 0x20080522
 LOG_KEEP_BYTES = 5_000_000
+WORKER_NICENESS = 5
 RUN_MARK = "VITRINE_RUN_FOLDER"
 
 
@@ -112,6 +113,12 @@ def _between_fork_and_exec(
                 os._exit(1)
 
     return steps
+
+
+def give_way(pid: int) -> None:
+    """Let a worker run after the web where both want a processor: a person waits for the web."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, WORKER_NICENESS)
 
 
 def spawn(

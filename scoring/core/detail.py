@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy  # its parts load where first used: the web starts without
 
 from scoring.core.types import FloatArray
 
@@ -90,7 +90,7 @@ def _spectrum(crop: FloatArray) -> dict[str, float]:
     top, left = ((extent - side) // 2 for extent in crop.shape)
     part = crop[top : top + side, left : left + side]
     window, place, counts = _plan(side)
-    power = np.abs(fft.rfft2((part - part.mean()) * window)) ** 2
+    power = np.abs(scipy.fft.rfft2((part - part.mean()) * window)) ** 2
     sums = np.bincount(place, weights=power.ravel(), minlength=len(counts))[:-1]
     table = (sums / counts[:-1]).reshape(len(BANDS), SECTORS) / (side * side)
     fine, middle, coarse = table.mean(axis=1)

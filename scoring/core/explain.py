@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its parts load where first used: the web starts without
 from PIL import Image
-from scipy import ndimage
 
 from scoring.core.decode import Picture, as_input
 from scoring.core.defects import ACCUSED_FROM
@@ -72,7 +72,7 @@ def heat_of(
     told = np.clip((np.array([luma.std() for luma in lumas]) - FLAT_STD) / (TEXTURED_STD - FLAT_STD), 0, 1)
     reference = _good_place(scores, told)
     local = (np.maximum(reference - scores, 0) * told).reshape(GRID, GRID)
-    smooth = ndimage.gaussian_filter(local, 0.6, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(local, 0.6, mode="nearest")
     frame = _frame_heat(picture, measured.foreground, probabilities)
     return Heat(np.asarray(np.maximum(smooth, frame), dtype=np.float32), reference)
 
@@ -137,13 +137,15 @@ def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping
 
 
 def _edges(luma: FloatArray) -> FloatArray:
-    return np.asarray(np.minimum(ndimage.gaussian_gradient_magnitude(luma, 1.0), 30.0), dtype=np.float32)
+    return np.asarray(
+        np.minimum(scipy.ndimage.gaussian_gradient_magnitude(luma, 1.0), 30.0), dtype=np.float32
+    )
 
 
 def _strokes(luma: FloatArray) -> FloatArray:
     dx = np.diff(luma, axis=1, prepend=luma[:, :1])
     turns = (dx[:, 1:] * dx[:, :-1] < -64).astype(np.float32)
-    return np.asarray(np.maximum(ndimage.uniform_filter(turns, (5, 21)) - 0.1, 0), dtype=np.float32)
+    return np.asarray(np.maximum(scipy.ndimage.uniform_filter(turns, (5, 21)) - 0.1, 0), dtype=np.float32)
 
 
 def _lines(luma: FloatArray) -> FloatArray:

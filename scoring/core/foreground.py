@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its parts load where first used: the web starts without
 from PIL import Image
-from scipy import ndimage
 
 from scoring.core.types import Box, ByteArray, FloatArray
 
@@ -46,7 +46,7 @@ def estimate_foreground(rgb: ByteArray) -> Foreground:
     distance = np.sqrt(np.einsum("hwc,hwc->hw", apart, apart) / 3)
     plain = spread < PLAIN_SPREAD
     if not plain:
-        distance = ndimage.gaussian_filter(distance, 2.0) * _centre_weight(height, width)
+        distance = scipy.ndimage.gaussian_filter(distance, 2.0) * _centre_weight(height, width)
     threshold = max(10.0, 3.0 * spread) if plain else _otsu(distance)
     mask = _solid(distance > threshold)
     share = float(mask.mean())
@@ -83,13 +83,13 @@ def _centre_weight(height: int, width: int) -> FloatArray:
 
 def _solid(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Close small holes, drop specks: keep parts of at least a tenth of the largest."""
-    closed = ndimage.binary_closing(mask, iterations=2) | mask
-    labels, count = ndimage.label(closed)
+    closed = scipy.ndimage.binary_closing(mask, iterations=2) | mask
+    labels, count = scipy.ndimage.label(closed)
     if count == 0:
         return mask
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return np.asarray(ndimage.binary_fill_holes((sizes >= 0.1 * sizes.max())[labels] & (labels > 0)))
+    return np.asarray(scipy.ndimage.binary_fill_holes((sizes >= 0.1 * sizes.max())[labels] & (labels > 0)))
 
 
 def _otsu(values: FloatArray) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy  # its parts load where first used: the web starts without
 
 from scoring.core.detail import detail_of
 from scoring.core.foreground import Foreground, estimate_foreground, shrunk
@@ -185,7 +185,7 @@ def _balance(colour: FloatArray) -> tuple[float, float]:
 
 
 def _background(luma: FloatArray, darkest: FloatArray, foreground: Foreground) -> dict[str, float]:
-    outside = _mask_at(~ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
+    outside = _mask_at(~scipy.ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
     if outside.mean() < 0.02:
         outside = np.ones_like(outside)
     steps = np.zeros_like(luma)
@@ -257,7 +257,7 @@ def _stroke_share(luma: FloatArray) -> float:
         return 0.0
     dx = np.diff(luma, axis=1)
     turns = (dx[:, 1:] * dx[:, :-1] < -64).astype(np.float32)
-    cells = ndimage.uniform_filter(turns, (5, 21))
+    cells = scipy.ndimage.uniform_filter(turns, (5, 21))
     return float((cells > 0.22).mean())
 
 
