@@ -27,6 +27,11 @@ class Line:
     champion_grade: str
 
     @property
+    def ms(self) -> float:
+        """Milliseconds the shadow took over it."""
+        return 1000 * self.differing.seconds
+
+    @property
     def points(self) -> float:
         """Shadow minus champion."""
         return self.differing.shadow_score - self.differing.champion_score
@@ -42,7 +47,9 @@ class Shadow:
     marks: list[tuple[float, float, int]]
     differing: list[Line]
     slowest: list[Line]
-    moved: list[tuple[str, int]]
+    moved: list[tuple[int, int]]
+    shadow_ms: tuple[float, float]
+    champion_ms: tuple[float, float]
 
 
 def percent_of(text: str) -> float:
@@ -67,7 +74,9 @@ def shadow_of(row: Serving) -> Shadow | None:
         marks=[(_x(mark), _y(mark), mark) for mark in MARKS],
         differing=_lines(comparison.differing) if comparison else [],
         slowest=_lines(comparison.slowest[:3]) if comparison else [],
-        moved=_moved(comparison.compared.moved) if comparison else [],
+        moved=sorted(comparison.compared.moved.items()) if comparison else [],
+        shadow_ms=_ms(comparison.compared.shadow_s) if comparison else (0.0, 0.0),
+        champion_ms=_ms(comparison.compared.champion_s) if comparison else (0.0, 0.0),
     )
 
 
@@ -95,6 +104,5 @@ def _lines(differing: Sequence[Differing]) -> list[Line]:
     ]
 
 
-def _moved(moved: dict[int, int]) -> list[tuple[str, int]]:
-    """Pictures by how many grades they would move, the furthest down first."""
-    return [(f"{step:+d}", count) for step, count in sorted(moved.items())]
+def _ms(seconds: tuple[float, float]) -> tuple[float, float]:
+    return 1000 * seconds[0], 1000 * seconds[1]

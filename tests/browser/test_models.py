@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from labeling.models import Item
 from labeling.train import retrain
 from scoring import candidate as candidate_station
 from scoring import rescore, run_lease, shadow, train
@@ -197,16 +198,21 @@ def test_a_run_with_epochs_draws_its_curves_and_a_failed_one_says_why(
 def test_a_deep_retrain_is_asked_for_with_its_time_and_watched_epoch_by_epoch(
     page_of: Visits, cast: Cast, check: Check
 ) -> None:
-    labels(cast, 30)
+    labels(cast, 90)
     page = page_of(cast.ada)
     page.goto("/models/")
+    page.locator("#deep-retrain").click()
+    expect(page.get_by_text("A deep retrain needs 40 labels to learn from")).to_be_visible()
+    held = Item.objects.order_by("pk").values_list("pk", flat=True)[:30]
+    Item.objects.filter(pk__in=list(held)).update(is_holdout=True)
+    page.reload()
     page.locator("#deep-retrain").click()
     expect(page.get_by_text("on one processor core")).to_be_visible()
     check(page, "models-deep")
     page.locator("#deep-start").click()
-    expect(page.get_by_text("A deep retrain needs 40 labels to learn from")).to_be_visible()
+    expect(page.get_by_text("Deep: fine-tune the network")).to_be_visible()
 
-    run = retrain(project=cast.project, by=cast.ada)
+    run = TrainingRun.objects.get()
     TrainingRun.objects.filter(pk=run.pk).update(
         kind="deep",
         state="running",

@@ -168,4 +168,4 @@ def test_the_estimate_follows_the_last_run_s_own_clock() -> None:
     curve = [{"epoch": n, "seconds": 0.01 * taught} for n in (1, 2)]
     TrainingRun.objects.create(kind="deep", state="evaluated", trigger="button", dataset=dataset, curve=curve)
     assert deep_seconds(labels=1000) < guess
-    assert deep_seconds(labels=1000) == pytest.approx(1000 * (0.24 + 2 * 0.01 * 0.65))
+    assert deep_seconds(labels=1000) == pytest.approx(1000 * (0.24 + 2 * 0.01 * 0.8 * 0.8125))
