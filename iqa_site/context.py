@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from iqa_site.theme import next_theme, theme_of
+from labeling.comments import calls_count
 from labeling.current import current_project, my_projects
 from labeling.permissions import Role, highest_role, pages_for, role_of
 
@@ -27,6 +28,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "projects": [],
         "project": None,
         "role_words": "",
+        "calls_count": 0,
     }
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -36,6 +38,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "projects": SimpleLazyObject(lambda: my_projects(request)),
         "project": SimpleLazyObject(lambda: current_project(request) if my_projects(request) else None),
         "role_words": SimpleLazyObject(lambda: _role_words(request)),
+        "calls_count": SimpleLazyObject(lambda: calls_count(user=user)),
     }
 
 

@@ -10,6 +10,7 @@ from labeling.models import (
     Appeal,
     Assignment,
     CategoryQuota,
+    Comment,
     Comparison,
     Consensus,
     ExportJob,
@@ -17,6 +18,7 @@ from labeling.models import (
     GoldQuestion,
     Item,
     Membership,
+    Mention,
     Panel,
     Probe,
     ProbeAnswer,
@@ -62,6 +64,20 @@ class AssignmentAdmin(LookOnlyAdmin):
     list_filter = ("state", "is_blind", "project")
     list_select_related = ("item", "user")
     search_fields = ("=item__id", "user__username")
+
+
+@admin.register(Comment)
+class CommentAdmin(LookOnlyAdmin):
+    list_display = ("id", "item", "author", "text", "created_at")
+    list_select_related = ("item", "author")
+    search_fields = ("=item__id", "author__username", "text")
+
+
+@admin.register(Mention)
+class MentionAdmin(LookOnlyAdmin):
+    list_display = ("id", "comment", "user", "seen_at")
+    list_select_related = ("comment", "user")
+    search_fields = ("=comment__id", "user__username")
 
 
 @admin.register(Comparison)

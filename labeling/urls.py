@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from labeling.views import (
     audit,
     catalogue,
+    comments,
     compare,
     data,
     export,
@@ -54,4 +55,6 @@ urlpatterns: list[URLPattern] = [
     path("review/decide/", review.decide_many, name="review-decide-many"),
     path("images/", catalogue.catalogue, name="catalogue"),
     path("images/<int:image_id>/", catalogue.image, name="image"),
+    path("images/<int:image_id>/comment/", comments.write, name="comment"),
+    path("mentions/<int:mention_id>/seen/", comments.see, name="mention-seen"),
 ]

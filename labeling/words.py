@@ -88,6 +88,7 @@ VERB_WORDS: dict[str, Promise] = {
     "probe.withdraw": gettext_lazy("took an answer to a probe back"),
     "gold.make": gettext_lazy("made a gold question"),
     "gold.retire": gettext_lazy("retired a gold question"),
+    "comment.write": gettext_lazy("commented"),
     "review.approve": gettext_lazy("approved"),
     "review.reject": gettext_lazy("rejected"),
     "review.return": gettext_lazy("returned it to the author"),

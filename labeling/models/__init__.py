@@ -2,6 +2,7 @@
 
 from labeling.models.annotation import Annotation
 from labeling.models.assignment import Assignment, Item, Skip
+from labeling.models.comment import Comment, Mention
 from labeling.models.comparison import Comparison
 from labeling.models.consensus import Consensus, Panel, RaterProfile
 from labeling.models.export import ExportJob
@@ -14,6 +15,7 @@ __all__ = [
     "Appeal",
     "Assignment",
     "CategoryQuota",
+    "Comment",
     "Comparison",
     "Consensus",
     "ExportJob",
@@ -21,6 +23,7 @@ __all__ = [
     "GoldQuestion",
     "Item",
     "Membership",
+    "Mention",
     "Panel",
     "Probe",
     "ProbeAnswer",

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from labeling import words
 from labeling.catalogue import BUCKETS
-from labeling.models import Annotation, Consensus, Flag
+from labeling.comments import NAMED
+from labeling.models import Annotation, Comment, Consensus, Flag
 from scoring.core.types import ACR_HIGH, ACR_LOW, grade_of, vote_from_score
 from scoring.models import Event, Score
 from scoring.templatetags import charts
@@ -172,3 +173,19 @@ def measure_value(measure: Any) -> str:
 def get(mapping: dict[Any, Any], name: Any) -> Any:
     """The value of a key, None where it is missing."""
     return mapping.get(name)
+
+
+@register.filter
+def call_parts(comment: Comment) -> list[tuple[str, bool]]:
+    """The text of a comment in parts, and whether each is the name of somebody it calls."""
+    called = {mention.user.username.lower() for mention in comment.mentions.all()}
+    parts: list[tuple[str, bool]] = []
+    at = 0
+    for found in NAMED.finditer(comment.text):
+        name = found[1].rstrip(".-")
+        if name.lower() not in called:
+            continue
+        end = found.start() + 1 + len(name)
+        parts += [(comment.text[at : found.start()], False), (comment.text[found.start() : end], True)]
+        at = end
+    return [*parts, (comment.text[at:], False)]

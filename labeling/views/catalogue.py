@@ -11,6 +11,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from labeling.catalogue import Wanted, catalogue_choices, catalogue_counts, catalogue_page, unscored_count
+from labeling.comments import talk_of
 from labeling.current import current_project
 from labeling.life import image_life
 from labeling.models import Item
@@ -64,11 +65,13 @@ def image(request: HttpRequest, image_id: int) -> HttpResponse:
     """One image: what the model and the people said of it, and what became of it."""
     user = cast("User", request.user)
     life = image_life(image_id=image_id, user=user, project=current_project(request))
-    context = {
+    context: dict[str, object] = {
         "life": life,
         "state_words": STATE_WORDS,
         "image": life.image,
         "product": life.image.product,
         "shows_heat": "heat" in request.GET,
     }
+    if life.item is not None:
+        context |= talk_of(item=life.item, user=user, role=life.role)
     return render(request, "labeling/image.html", context)

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.annotate import recent_votes
+from labeling.comments import calls_open
 from labeling.current import choose_project, current_project, my_projects
 from labeling.models import Assignment, Item, Membership, Project
 from labeling.permissions import RANK, Role, require_role, role_of
@@ -43,6 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "project": project,
         "votes": recent_votes(user=user, project=project, limit=VOTES_SHOWN),
         "is_admin": role == Role.ADMIN,
+        "calls": calls_open(user=user, project=project),
     }
     if role == Role.ADMIN:
         context |= _loop(project) | {"acts": _acts(), "drifted": [measure_words(n) for n in drift_alert()]}

@@ -16,9 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.comments import talk_of
 from labeling.current import current_project
 from labeling.desk import Desk, desk_of, item_at
 from labeling.models import Flag, Review
+from labeling.permissions import Role
 from labeling.review import review_decide, review_decide_many
 from labeling.views.fragments import wants_fragment
 from labeling.words import REASON_HELP
@@ -153,6 +155,8 @@ def _desk(
         "bulk_key": uuid4(),
         "draft": request.POST.get("why", ""),
     }
+    if desk.case is not None:
+        context |= talk_of(item=desk.case.item, user=cast("User", request.user), role=Role.REVIEWER)
     template = "labeling/review.html" + ("#desk" if wants_fragment(request) else "")
     response = render(request, template, context, status=status)
     response.headers["Vary"] = "Cookie, HX-Request"

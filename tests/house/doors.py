@@ -66,6 +66,8 @@ DOORS: dict[str, Door] = {
     "review-decide-many": door(REVIEWER),
     "catalogue": door(ANNOTATOR),
     "image": door(ANNOTATOR, image_id="image"),
+    "comment": door(ANNOTATOR, image_id="image"),
+    "mention-seen": door(STRANGER, 404, mention_id="item"),  # nobody's calls but one's own
     "people": door(ADMIN),
     "project-rules": door(ADMIN),
     "person-add": door(ADMIN),
@@ -157,6 +159,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "project-choose": {"project": "{project}"},
     "review-decide": {"decision": "approve", "key": "{key}"},
     "review-decide-many": {"item": ["{item}"], "item_ids": ["{item}"], "decision": "approve", "key": "{key}"},
+    "comment": {"text": "Look", "key": "{key}"},
     "person-role": {"role": "reviewer"},
     "person-pause": {"reason": "a rest"},
     "appeal-decide": {"answer": "keep", "reply": "not yet"},

@@ -286,7 +286,7 @@ def test_a_full_page_of_the_catalogue_costs_few_queries(
         item_make(cast.project, image=image)
     client.force_login(cast.ann)
     look(client)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         answer = look(client)
     assert answer.content.count(b'class="tile"') == PAGE_SIZE
 
@@ -397,5 +397,5 @@ def test_an_image_with_a_long_life_costs_few_queries(
         features_make(other)
     client.force_login(cast.ada)
     client.get(reverse("image", args=[image.pk]))
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(29):
         client.get(reverse("image", args=[image.pk]))

@@ -226,7 +226,7 @@ def test_a_long_queue_costs_as_many_queries_as_a_short_one(
         Flag.objects.create(item=item, reason="policy", evidence={"defects": {"collage": 0.97}})
     client.force_login(cast.rui)
     client.get(reverse("review"))
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(28):
         body = client.get(reverse("review")).content.decode()
     assert body.count("data-item=") == LIST_SIZE
     assert f"<strong>{LIST_SIZE + 2}</strong>" in body
