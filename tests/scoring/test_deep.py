@@ -35,7 +35,7 @@ def _small(
     monkeypatch.setattr(deep, "FEWEST_HOLDOUT", 4)
 
 
-def labelled(count: int = 18, *, stored: bool = True, scored: bool = False) -> DatasetVersion:
+def labelled(count: int = 15, *, stored: bool = True, scored: bool = False) -> DatasetVersion:
     """Pictures with votes and features, every third held back."""
     base_model_ensure()
     images = [image_make(stored=stored) for _ in range(count)]
@@ -73,7 +73,7 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
     model = run.candidate
     assert model is not None
     assert (model.kind, model.parent) == ("deep", base_model_ensure())
-    assert model.metrics["rows"] == 6
+    assert model.metrics["rows"] == 5
     assert [set(point) >= {"epoch", "loss", "seconds"} for point in run.curve] == [True]
     assert run.environment["device"] == "cpu"
     assert run.environment["torch"]
@@ -87,7 +87,7 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
     rescore_chunks()
     row = serving()
     assert row.champion == row.displayed == model
-    assert Score.objects.filter(model=model).count() == 18
+    assert Score.objects.filter(model=model).count() == 15
     scores = dict(Score.objects.filter(model=model).values_list("image_id", "overall_score"))
     before = dict(Score.objects.filter(model__kind="base").values_list("image_id", "overall_score"))
     assert scores != before
@@ -122,7 +122,7 @@ def test_a_killed_run_is_taken_up_at_its_last_epoch(
     assert [point["epoch"] for point in run.curve] == [1, 2]
     model = ModelVersion.objects.get(kind="deep")
     kept = StoredFeatures.objects.filter(version=model.feature_version).count()
-    assert kept == (18 if model.verdict["promote"] else 0)  # a refused one leaves no features behind
+    assert kept == (15 if model.verdict["promote"] else 0)  # a refused one leaves no features behind
 
 
 def test_a_cancelled_run_stops_in_the_middle_and_keeps_nothing(
