@@ -10,41 +10,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from bench.claims import report
 from bench.fresh import fresh_site, images_with_scores
-from bench.fresh.web import CSRF_TOKEN, cookies_of, web
+from bench.fresh.web import CSRF_TOKEN, cookies_of, web, worker
 
 PORT, PATIENCE_S, POLL_S = 8413, 120.0, 0.02
 IMPORT_BAR_S, EXPORT_BAR_S, REQUEST_BAR_S = 4.0, 2.0, 0.5
 PEER = "Label Studio 1.23.2, {}, in the request"
-
-
-@contextmanager
-def worker(data: Path) -> Iterator[None]:
-    """The worker of imports and exports, once it takes messages."""
-    words = ["--queues=io,maintenance", "--concurrency=2", "--loglevel=INFO"]
-    words += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    command = [sys.executable, "-m", "celery", "-A", "iqa_site.celery", "worker", *words]
-    path = data / "worker.log"
-    with path.open("wb") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            until = time.monotonic() + PATIENCE_S
-            while b" ready." not in path.read_bytes() and time.monotonic() < until:
-                time.sleep(0.1)
-            yield
-        finally:
-            child.terminate()
-            child.wait(30)
 
 
 class Program:

@@ -20,6 +20,7 @@ from labeling.views import (
     review,
     rules,
     train,
+    versions,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -38,6 +39,7 @@ urlpatterns: list[URLPattern] = [
     path("project/settings/", rules.page, name="project-rules"),
     path("data/", data.page, name="data"),
     path("data/freeze/", data.freeze, name="dataset-freeze"),
+    path("data/versions/<int:dataset_id>/", versions.page, name="dataset-version"),
     path("exports/", export.start, name="export-start"),
     path("exports/<int:job_id>/file/", export.file, name="export-file"),
     path("exports/<int:job_id>/cancel/", export.cancel, name="export-cancel"),

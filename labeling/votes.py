@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from django.db.models import F, Func, QuerySet
+from django.db.models import Count, F, Func, QuerySet
 
 from labeling.annotate import live_annotations
 from labeling.models import Annotation, Project
@@ -45,6 +45,13 @@ def votes_of_version(dataset: DatasetVersion) -> list[int]:
     rows = DatasetRow.objects.filter(dataset=dataset)
     each = rows.annotate(vote=Func(F("votes"), function="unnest")).values("vote")
     return _ids(Annotation.objects.filter(pk__in=each))
+
+
+def voters_of_version(dataset: DatasetVersion) -> list[tuple[str, int]]:
+    """Who gave how many of the votes a version was made of, the most first."""
+    ids = Annotation.objects.filter(pk__in=votes_of_version(dataset))
+    counted = ids.order_by().values_list("rater__username").annotate(votes=Count("pk"))
+    return sorted(counted, key=lambda row: (-row[1], row[0]))
 
 
 def _ids(votes: QuerySet[Annotation]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The web server of a bench's site, with the words ``vitrine run`` gives it, and people logged in to it."""
+"""Web and worker of a bench's site, with the words ``vitrine run`` gives them; people logged in."""
 
 from __future__ import annotations
 
@@ -36,6 +36,25 @@ def web(data: Path, port: int, *, with_static: bool = False) -> Iterator[psutil.
         finally:
             server.terminate()
             server.wait(20)
+
+
+@contextmanager
+def worker(data: Path) -> Iterator[None]:
+    """The worker of imports, exports and labels, once it takes messages."""
+    words = ["--queues=io,maintenance", "--concurrency=2", "--loglevel=INFO"]
+    words += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    command = [sys.executable, "-m", "celery", "-A", "iqa_site.celery", "worker", *words]
+    path = data / "worker.log"
+    with path.open("wb") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + 120
+            while b" ready." not in path.read_bytes() and time.monotonic() < until:
+                time.sleep(0.1)
+            yield
+        finally:
+            child.terminate()
+            child.wait(30)
 
 
 def _wait_for_port(server: subprocess.Popen[bytes], port: int) -> None:

@@ -85,6 +85,7 @@ DOORS: dict[str, Door] = {
     "audit-events": door(ADMIN),
     "data": door(ADMIN),
     "dataset-freeze": door(ADMIN),
+    "dataset-version": door(ADMIN, dataset_id="dataset"),
     "export-start": door(ADMIN),
     "export-file": door(ADMIN, job_id="export"),
     "export-cancel": door(ADMIN, job_id="export"),

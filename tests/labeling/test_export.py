@@ -28,7 +28,8 @@ from labeling.annotate import annotation_submit
 from labeling.dataset import dataset_freeze
 from labeling.export import export_cancel, export_execute, export_start, export_sweep, export_take
 from labeling.lease import lease_next
-from labeling.models import ExportJob, Item
+from labeling.models import Consensus, ExportJob, Item
+from scoring.changes import dataset_changes
 from scoring.errors import ConflictError, NotThereError
 from scoring.models import DatasetRow, DatasetVersion, Event
 from tests.conftest import Cast
@@ -264,3 +265,31 @@ def test_the_command_writes_what_the_page_writes(
     with pytest.raises(CommandError):
         call_command("export", "--dataset", "nothing")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "votes.csv"]
+
+
+def test_the_page_of_a_version_tells_its_votes_and_what_another_has_not(
+    cast: Cast, version: DatasetVersion
+) -> None:
+    client = Client()
+    client.force_login(cast.ada)
+    alone = client.get(reverse("dataset-version", args=[version.pk])).content.decode()
+    assert "There is no other version" in alone
+    label = label_make(cast.project, mos=5)
+    changed = version.rows.first()
+    assert changed is not None
+    Consensus.objects.filter(item__image=changed.image).update(mos_score=97.5)
+    newer = dataset_freeze(project=cast.project, by=cast.ada)
+    changes = dataset_changes(old=version, new=newer, limit=10)
+    assert [(change.kind, change.image, change.new_score) for change in changes] == [
+        ("added", label.item.image, 100.0),
+        ("changed", changed.image, 97.5),
+    ]
+    assert [change.kind for change in dataset_changes(old=newer, new=version, limit=10)] == [
+        "removed",
+        "changed",
+    ]
+    page = client.get(reverse("dataset-version", args=[newer.pk])).content.decode()
+    assert "1 new, 0 gone, 1 with another label, 11 the same." in page
+    back = client.get(reverse("dataset-version", args=[version.pk]), {"against": newer.pk}).content.decode()
+    assert "0 new, 1 gone, 1 with another label, 11 the same." in back
+    assert client.get(reverse("dataset-version", args=[999])).status_code == 404
