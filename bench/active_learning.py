@@ -88,7 +88,7 @@ def world_of(photos: Photos, seed: int) -> World:
 
 def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng: Any) -> Any:
     """``count`` rows of the pool that an arm asks about next."""
-    from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose, posterior_features
+    from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features
     from scoring.core.design import kernel_features
 
     left = np.setdiff1d(world.pool, labelled)
@@ -114,7 +114,6 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
             strategy=strategy,
             rng=rng,
             taught=Taught(taught, embeddings[labelled]),
-            rules=BatchRules(votes=VOTES if arm.noisy else 100),
         )
     ]
     return np.concatenate(

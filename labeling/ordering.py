@@ -7,7 +7,7 @@ and come right the next time, so that nobody waits for a lease.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,8 @@ from labeling.core.priority import (
 from labeling.fill import SPLIT_SEED, queue_fill
 from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
-from scoring.core.acquire import Pool, Strategy, Taught, choose
+from labeling.rules import quotas_of
+from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose
 from scoring.core.design import kernel_features
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import FloatArray
@@ -163,7 +164,8 @@ def _facts(project: Project) -> dict[str, Any]:
     told = Item.objects.filter(project=project).aggregate(
         items=Count("id"), newest=Max("id"), labels=Count("id", filter=~Q(state=Item.State.OPEN))
     )
-    order = {"order": str(project.order), "model": serving().displayed_id}
+    rules = [str(project.order), sorted(quotas_of(project).items())]
+    order = {"order": str(rules), "model": serving().displayed_id}
     return {**told, **order, "at": timezone.now().isoformat()}
 
 
@@ -199,8 +201,7 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
     """Rows active learning would ask about next, best first; never what the model is judged on."""
     rng = np.random.default_rng([project.pk, model.pk])
     rows = np.flatnonzero(~items.waiting.is_begun & ~items.waiting.at_random)
-    if len(rows) > MOST_CANDIDATES:
-        rows = np.sort(rng.choice(rows, MOST_CANDIDATES, replace=False))
+    rows = _candidates(rows, items.categories, quotas_of(project), rng)
     mine = _vectors(model, items.image_ids[rows].tolist())
     rows = rows[np.isin(items.image_ids[rows], mine.image_ids)]
     known = _vectors(model, _taught_images(project))
@@ -215,7 +216,23 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
         )
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
     told = Taught(taught, known.embeddings)
-    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told)]
+    rules = BatchRules(quotas=quotas_of(project))
+    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)]
+
+
+def _candidates(
+    rows: npt.NDArray[np.int64],
+    categories: npt.NDArray[np.str_],
+    quotas: Mapping[str, float],
+    rng: np.random.Generator,
+) -> npt.NDArray[np.int64]:
+    """Rows drawn for a closer look where there are too many; enough of each category that has a quota."""
+    if len(rows) <= MOST_CANDIDATES:
+        return rows
+    order = rng.permutation(rows)
+    drawn = order[:MOST_CANDIDATES]
+    of_quotas = [order[categories[order] == name][:BATCH] for name in quotas]
+    return np.unique(np.concatenate([drawn, *of_quotas]))
 
 
 def _taught_images(project: Project) -> list[int]:

@@ -9,7 +9,7 @@ most uncertain; chance. Whatever the strategy, near-duplicates never come togeth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.clusters import Cover, kmeans, typicality
-from scoring.core.design import PoolVariance, precision_of
+from scoring.core.design import ASKED_NOISE, PoolVariance
 from scoring.core.head import Head
 from scoring.core.types import FloatArray, NotFiniteError
 
@@ -68,28 +68,25 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """M pictures already labelled or on their way: ``features`` (M, D), ``embeddings`` (M, E).
-
-    ``votes`` (M,): without them each counts as finished.
-    """
+    """M pictures already labelled or on their way: ``features`` (M, D), ``embeddings`` (M, E)."""
 
     features: FloatArray
     embeddings: FloatArray
-    votes: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRules:
     """What holds for every batch, whatever the strategy.
 
-    A category gets at least ``floor`` and at most ``ceiling`` times its share of the pool; pictures whose
-    embeddings are at least this alike are near-duplicates; a label will be made of ``votes``.
+    A category gets at least ``floor`` and at most ``ceiling`` times its share of the pool, or the share of
+    the batch that ``quotas`` give it; those without one share the rest. Pictures whose embeddings are at
+    least this alike are near-duplicates.
     """
 
     duplicate_cosine: float = 0.98  # a picture saved again or at 9 tenths of its size lies above
     floor: float = 0.5
     ceiling: float = 2.0
-    votes: float = 3.0
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
 
 def choose(
@@ -141,28 +138,46 @@ class _Batch:
     codes: Indices = field(init=False)
     floors: Indices = field(init=False)
     ceilings: Indices = field(init=False)
+    quotas: Array = field(init=False)
+    taken: Indices = field(init=False)
 
     def __post_init__(self) -> None:
         self.free = np.ones(len(self.pool), dtype=bool)
         names, codes = np.unique(self.pool.categories, return_inverse=True)
         self.codes = np.asarray(codes, dtype=np.int64)
-        share = np.bincount(self.codes, minlength=len(names)) / max(1, len(self.pool)) * self.count
-        self.floors = np.floor(share * self.rules.floor).astype(np.int64)
-        self.ceilings = np.maximum(1, np.ceil(share * self.rules.ceiling)).astype(np.int64)
+        held = np.bincount(self.codes, minlength=len(names))
+        asked = np.array([self.rules.quotas.get(str(name), np.nan) for name in names])
+        has_quota = np.isfinite(asked)
+        rest = max(0.0, 1.0 - float(asked[has_quota].sum())) * self.count
+        share = np.where(has_quota, 0.0, held) / max(1, int(held[~has_quota].sum())) * rest
+        wanted = np.rint(np.where(has_quota, asked, 0.0) * self.count)
+        self.floors = np.where(has_quota, wanted, np.floor(share * self.rules.floor)).astype(np.int64)
+        most = np.maximum(1.0 if rest >= 1 else 0.0, np.ceil(share * self.rules.ceiling))
+        self.ceilings = np.where(has_quota, wanted, most).astype(np.int64)
+        self.floors = np.minimum(self.floors, held)
+        self.quotas = np.where(has_quota, asked, 0.0)
+        self.taken = np.zeros(len(names), dtype=np.int64)
 
     @property
     def full(self) -> bool:
         return len(self.chosen) >= self.count
 
     def open_rows(self) -> Mask:
-        """Rows that may come next. Where only the floors are left to fill, only their categories."""
+        """Rows that may come next: of a category behind its quota; where only floors are left, of theirs.
+
+        Quotas hold for any stretch of a batch, for people seldom come to its end before the next one.
+        """
+        due = self.taken + 1 <= self.quotas * (len(self.chosen) + 1)
+        if (behind := self.free & due[self.codes]).any():
+            return behind
         owed = self.floors > 0
         if int(self.floors.sum()) >= self.count - len(self.chosen):
             late = self.free & owed[self.codes]
             if late.any():
                 return late
         within = self.free & (self.ceilings > 0)[self.codes]
-        return within if within.any() else self.free
+        others = within & (self.quotas == 0)[self.codes]
+        return next((rows for rows in (others, within) if rows.any()), self.free)
 
     def take(self, row: int) -> None:
         """Choose a row; it and what looks just like it cannot come again."""
@@ -171,6 +186,7 @@ class _Batch:
         self.free &= alike < self.rules.duplicate_cosine
         self.free[row] = False
         code = self.codes[row]
+        self.taken[code] += 1
         self.ceilings[code] -= 1
         self.floors[code] = max(0, self.floors[code] - 1)
 
@@ -231,13 +247,12 @@ def _farthest_of_largest(cover: Cover, rows: Mask) -> int:
 
 def _fill_by_variance(batch: _Batch, taught: Taught, _rng: np.random.Generator) -> None:
     """The picture whose label lowers the mean variance of the whole pool most, again and again."""
-    usual = float(precision_of(batch.rules.votes))
-    told = np.full(len(taught.features), usual) if taught.votes is None else precision_of(taught.votes)
-    pool = PoolVariance(batch.pool.features, taught.features, told)
+    precision = 1.0 / ASKED_NOISE
+    pool = PoolVariance(batch.pool.features, taught.features, np.full(len(taught.features), precision))
     for rows in batch.turns():
-        row = int(np.argmax(np.where(rows, pool.gains(usual), -np.inf)))
+        row = int(np.argmax(np.where(rows, pool.gains(precision), -np.inf)))
         batch.take(row)
-        pool.add(batch.pool.features[row], usual)
+        pool.add(batch.pool.features[row], precision)
 
 
 def _fill_by_typicality(batch: _Batch, taught: Taught, rng: np.random.Generator) -> None:

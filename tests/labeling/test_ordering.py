@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from labeling.fill import SPLIT_SEED
-from labeling.models import Assignment, Item, Project
+from labeling.models import Assignment, CategoryQuota, Item, Project
 from labeling.ordering import queue_fill, queue_reorder, queues_renew, reorder_due
 from labeling.queue import lease_next
 from scoring.core.splits import TRAIN, teaching_split
@@ -193,3 +193,17 @@ def test_what_joins_stands_where_the_rest_would_put_it_so_that_little_is_written
     assert sorted(priorities_of(cast.project).values()) == [0.1] * 4
     queue_reorder(project=cast.project)
     assert queue_reorder(project=cast.project) == 0
+
+
+def test_a_quota_shapes_what_is_asked_next_and_its_change_makes_the_order_old(cast: Cast) -> None:
+    catalogue(60)
+    rare = {image.pk for image in catalogue(20, category="pens")}
+    queue_fill(project=cast.project)
+    queue_reorder(project=cast.project)
+    assert not reorder_due(project=cast.project)
+    CategoryQuota.objects.create(project=cast.project, category="pens", share=0.9)
+    assert reorder_due(project=cast.project)
+    queue_reorder(project=cast.project)
+    ranked = Item.objects.filter(priority__gt=1.0).order_by("-priority").values_list("image_id", flat=True)
+    first = [pk for pk in ranked if not is_set_apart(pk)][:8]
+    assert sum(pk in rare for pk in first) >= 6

@@ -74,6 +74,27 @@ def test_no_category_starves_and_none_takes_the_batch(strategy: Strategy) -> Non
         assert 2 <= mugs <= 8  # its share is 4 of 20; half to double of that
 
 
+@EVERY_STRATEGY
+def test_a_quota_is_kept_and_the_others_share_the_rest(strategy: Strategy) -> None:
+    pool = pool_of(
+        rng_of(1).normal(size=(200, 4)), categories=["shoes"] * 150 + ["mugs"] * 40 + ["pens"] * 10
+    )
+    rules = BatchRules(quotas={"mugs": 0.5})
+    chosen = choose(pool, count=40, strategy=strategy, rng=rng_of(5), rules=rules)
+    counts = {name: int((pool.categories[chosen] == name).sum()) for name in ("shoes", "mugs", "pens")}
+    assert counts["mugs"] == 20
+    assert counts["shoes"] + counts["pens"] == 20
+    assert counts["shoes"] >= 9
+
+
+def test_a_quota_larger_than_its_category_takes_all_of_it_and_the_batch_is_full() -> None:
+    pool = pool_of(rng_of(1).normal(size=(60, 4)), categories=["shoes"] * 50 + ["mugs"] * 10)
+    rules = BatchRules(quotas={"mugs": 0.9})
+    chosen = choose(pool, count=30, strategy=Strategy.VARIANCE, rng=rng_of(5), rules=rules)
+    assert len(chosen) == 30
+    assert int((pool.categories[chosen] == "mugs").sum()) == 10
+
+
 def test_farthest_first_agrees_with_the_reference() -> None:
     features = rng_of(4).normal(size=(150, 6)).astype(np.float32)
     labels = np.full(150, np.nan)
