@@ -86,13 +86,13 @@ RETURNING id
 
 def probes_next(labeler: Labeler, *, count: int, holding: Collection[int]) -> list[Probe]:
     """Up to ``count`` probes for the person now: those that wait for them, then what chance brings."""
-    waiting = _waiting(labeler, count, holding) if labeler.has_probes else []
+    waiting = probes_waiting(labeler, count, holding) if labeler.has_probes else []
     warmups = _warmups(labeler, count) if labeler.project.warmup_count and not waiting else []
     at_hand = (waiting + warmups)[:count]
     return at_hand + _drawn(labeler, count - len(at_hand))
 
 
-def _waiting(labeler: Labeler, count: int, holding: Collection[int]) -> list[Probe]:
+def probes_waiting(labeler: Labeler, count: int, holding: Collection[int]) -> list[Probe]:
     """What was put to the person and not answered, but for what their page has; one query, one write."""
     found = _open(labeler).exclude(pk__in=list(holding)).exclude(image__is_hidden=True, image__is_made=False)
     probes = list(found.order_by("pk")[:count])

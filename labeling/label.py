@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 
 from labeling.annotate import Answer, annotation_submit, annotation_withdraw, live_annotations, recent_votes
 from labeling.card import Card, cards_of, probe_cards_of
-from labeling.draw import places_among, probes_next
+from labeling.draw import places_among, probes_next, probes_waiting
 from labeling.lease import Extended, lease_best, lease_extend, require_some
 from labeling.models import Annotation, Assignment, Probe, ProbeAnswer, Project
 from labeling.pause import pause_by_rule
-from labeling.permissions import labeler_of
+from labeling.permissions import Labeler, labeler_of
 from labeling.probes import (
     live_answers,
     probe_answer,
@@ -32,6 +32,7 @@ from labeling.probes import (
     probes_extend,
     recent_answers,
 )
+from labeling.qualify import qualify_first, round_is_open
 from labeling.queue import item_skip, item_unskip
 from scoring.errors import NotThereError
 
@@ -55,6 +56,8 @@ def pictures_next(
     """Up to ``count`` cards for the person, leased; the project comes along. Refuses like ``lease_next``."""
     require_some(count)
     labeler = labeler_of(user, project_id)
+    if labeler.must_qualify and round_is_open(labeler):
+        return labeler.project, _round_cards(labeler, count, holding)
     probes = probes_next(labeler, count=count, holding=holding)
     wanted = count - len(probes)
     leased = lease_best(user, labeler.project, count=wanted, holding=holding) if wanted else []
@@ -66,6 +69,14 @@ def pictures_next(
     ):
         cards.insert(place, card)
     return labeler.project, cards
+
+
+def _round_cards(labeler: Labeler, count: int, holding: Collection[int]) -> list[Card]:
+    """Pictures of the round alone; when all are at hand the page is told where to go after the last."""
+    cards = probe_cards_of(probes=probes_waiting(labeler, count, holding))
+    if not cards:
+        raise qualify_first()
+    return cards
 
 
 def card_held(*, user: User, project: Project, assignment_id: int) -> Card | None:

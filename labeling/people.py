@@ -64,6 +64,7 @@ class Person:
     last_seen: datetime | None
     is_paused: bool
     pause_reason: str = ""
+    is_qualified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def _person(member: Membership, votes: _Votes) -> Person:
         last_seen=max(seen, default=None),
         is_paused=member.is_paused,
         pause_reason=member.pause_reason,
+        is_qualified=member.qualified_at is not None,
     )
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import FloatField
+from django.db.models import Exists, FloatField, OuterRef
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.locks import project_lock
-from labeling.models import CategoryQuota, Item, Project
+from labeling.models import Annotation, CategoryQuota, Item, Membership, Project
 from labeling.permissions import Role, require_role
 from scoring.errors import BadInputError
 from scoring.events import event_note
@@ -141,6 +142,8 @@ def project_change(
     if quotas is not None and (old := quotas_of(fresh)) != dict(quotas):
         _quotas_write(fresh, quotas)
         told_before["quotas"], told_after["quotas"] = old, dict(quotas)
+    if moved.get("qualification_count"):
+        _spare_those_at_work(fresh)
     if "overlap" in moved:
         _slots_fit(fresh)
     if told_after:
@@ -212,3 +215,11 @@ def _slots_fit(project: Project) -> None:
     with connection.cursor() as cursor:
         for statement in (FEWER_SLOTS, REOPEN, MORE_SLOTS):
             cursor.execute(statement, values)
+
+
+def _spare_those_at_work(project: Project) -> None:
+    """Whoever has voted here already is no newcomer."""
+    voted = Annotation.objects.filter(item__project=project, rater_id=OuterRef("user_id"))
+    Membership.objects.filter(Exists(voted), project=project, qualified_at=None).update(
+        qualified_at=timezone.now()
+    )

@@ -118,6 +118,8 @@ VERB_WORDS: dict[str, Promise] = {
     "people.set_role": gettext_lazy("changed a role"),
     "people.pause": gettext_lazy("paused a person"),
     "people.resume": gettext_lazy("let a person go on"),
+    "people.qualify_begin": gettext_lazy("began the round for newcomers"),
+    "people.qualify": gettext_lazy("let somebody label"),
     "people.pause_by_rule": gettext_lazy("paused by the project's rule"),
     "people.appeal": gettext_lazy("asked an admin to look at a pause again"),
     "people.appeal_answer": gettext_lazy("answered a question about a pause"),

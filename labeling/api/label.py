@@ -33,10 +33,11 @@ from labeling.label import (
     vote_of,
     vote_take_back,
 )
+from labeling.qualify import QUALIFY_FIRST
 from labeling.queue import lease_release, nothing_words, why_nothing
 from scoring.access import person_of
 from scoring.api.strict import body_of
-from scoring.errors import ConflictError, StationError
+from scoring.errors import ConflictError, NotAllowedError, StationError
 
 TAG = ["label"]
 Said = Mapping[str, Any]
@@ -149,15 +150,23 @@ def _after(request: Request, user: User, said: Said) -> dict[str, Any]:
     try:
         return _next(request, user, said["next"])
     except StationError as refusal:
-        nothing = {"code": refusal.code, "detail": str(refusal), "skipped": 0, "held": 0, "until": None}
-        return {"cards": [], "nothing": nothing}
+        return {"cards": [], "nothing": _nothing(refusal)}
+
+
+def _nothing(refusal: StationError) -> dict[str, Any]:
+    return {"code": refusal.code, "detail": str(refusal), "skipped": 0, "held": 0, "until": None}
 
 
 def _next(request: Request, user: User, asked: Said) -> dict[str, Any]:
     project_id = asked.get("project") or current_project(cast(HttpRequest, request)).pk
-    project, cards = pictures_next(
-        user=user, project_id=project_id, count=asked["count"], holding=asked["holding"]
-    )
+    try:
+        project, cards = pictures_next(
+            user=user, project_id=project_id, count=asked["count"], holding=asked["holding"]
+        )
+    except NotAllowedError as refusal:
+        if refusal.code != QUALIFY_FIRST:
+            raise
+        return {"cards": [], "nothing": _nothing(refusal)}  # no fault: the round's page says how it went
     if cards:
         return {"cards": cards, "nothing": None}
     nothing = why_nothing(user=user, project=project)

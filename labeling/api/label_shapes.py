@@ -144,7 +144,9 @@ class CardShape(serializers.Serializer[Any]):
 class NothingShape(serializers.Serializer[Any]):
     """Why no picture came."""
 
-    code = serializers.CharField(help_text="no_pictures, all_done, with_others, yours_done, or a refusal's.")
+    code = serializers.CharField(
+        help_text="no_pictures, all_done, with_others, yours_done, qualify_first, or a refusal's."
+    )
     detail = serializers.CharField()
     skipped = serializers.IntegerField()
     held = serializers.IntegerField(help_text="Pictures other people are looking at.")

@@ -43,6 +43,7 @@ from scoring.words import DEFECT_WORDS, DIMENSION_WORDS, VOTE_WORDS
 
 AHEAD = 4  # pictures leased and decoded behind the one on the stage
 UNDO_SHOWN = 20
+ELSEWHERE = {"paused": "paused", "qualify_first": "qualify"}  # code of a refusal -> its page
 SCRIPTS = [f"js/{name}.js" for name in ("label", "frame", "journal", "keys", "panel", "queue", "stage")]
 API = ("next", "submit", "undo", "skip", "extend", "release")
 
@@ -57,9 +58,7 @@ def label(request: HttpRequest) -> HttpResponse:
     try:
         card = _card(user, project, at=_whole(request.GET.get("at", "")))
     except NotAllowedError as refusal:
-        if refusal.code != "paused":
-            raise
-        return HttpResponseRedirect(reverse("paused"))
+        return _elsewhere(refusal)
     votes = given_lately(user=user, project=project, limit=UNDO_SHOWN)
     nothing = None if card else why_nothing(user=user, project=project)
     context = {
@@ -85,13 +84,18 @@ def _answered(request: HttpRequest, user: User, project: Project) -> HttpRespons
     try:
         at = act(user, project, said)
     except NotAllowedError as refusal:
-        if refusal.code != "paused":
-            raise
-        return HttpResponseRedirect(reverse("paused"))
+        return _elsewhere(refusal)
     except (ConflictError, NotThereError, BadInputError) as refusal:
         messages.warning(request, str(refusal))
         at = _whole(said.get("assignment", "")) if isinstance(refusal, BadInputError) else None
     return HttpResponseRedirect(f"{back}?at={at}" if at else back)
+
+
+def _elsewhere(refusal: NotAllowedError) -> HttpResponse:
+    """Refusals that have a page of their own lead there; the others rise."""
+    if refusal.code not in ELSEWHERE:
+        raise refusal
+    return HttpResponseRedirect(reverse(ELSEWHERE[refusal.code]))
 
 
 def _act_vote(user: User, project: Project, said: QueryDict) -> int | None:
@@ -218,7 +222,8 @@ def _config(
         "csrf": get_token(request),
         "csrfCookie": settings.CSRF_COOKIE_NAME,
         "urls": {name: reverse(f"api-label-{name}") for name in API}
-        | {"login": reverse("login"), "paused": reverse("paused")},
+        | {"login": reverse("login")}
+        | {code: reverse(page) for code, page in ELSEWHERE.items()},
         "card": card,
         "votes": [
             {

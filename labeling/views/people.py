@@ -32,6 +32,7 @@ from labeling.people import (
     people_of,
 )
 from labeling.permissions import Role, require_role
+from labeling.qualify import member_qualify
 from labeling.queue import leases_held
 from labeling.views.people_charts import charts_of
 from scoring.errors import StationError
@@ -111,6 +112,14 @@ def person_release(request: HttpRequest, user_id: int) -> HttpResponse:
     freed = leases_take_back(by=user, project=project, user_id=user_id)
     said = ngettext("{count} picture is free again.", "{count} pictures are free again.", freed)
     return _back(request, said.format(count=freed))
+
+
+@require_POST
+def person_qualify(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Let a newcomer label without the round."""
+    user, project = _admin_and_project(request)
+    member = member_qualify(by=user, project=project, user_id=user_id)
+    return _back(request, _("{name} can label.").format(name=member.user.get_username()))
 
 
 @require_POST

@@ -89,7 +89,8 @@ class Label {
   show() {
     const entry = this.current;
     const isOver = !entry && Boolean(this.queue.nothing) && !this.journal.waiting.length;
-    if (this.queue.nothing?.code === "paused" && !this.journal.waiting.length) location.assign(config.urls.paused);
+    const elsewhere = { paused: !this.journal.waiting.length, qualify_first: isOver }[this.queue.nothing?.code];
+    if (elsewhere) return location.assign(config.urls[this.queue.nothing.code]);
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
     if (isOver) this.showNothing();

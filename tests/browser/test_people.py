@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 
 from labeling.label import vote_give
 from labeling.lease import lease_next
-from labeling.models import Annotation, Assignment, Item, Probe, ProbeAnswer, Project
+from labeling.models import Annotation, Assignment, Consensus, Item, Probe, ProbeAnswer, Project
 from tests.browser.conftest import Visits
 from tests.conftest import Cast
-from tests.factories import item_make, label_make
+from tests.factories import image_make, item_make, label_make, score_make
 from tests.labeling.test_probes import gold_question
 
 Check = Callable[[Page, str], None]
@@ -135,3 +135,27 @@ def test_an_admin_sets_the_rules_and_is_told_what_does_not_fit(
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_label("gold questions, in %")).to_have_value("7.5")
     expect(page.get_by_label("share of each category")).to_have_value("mugs: 60")
+
+
+def test_a_newcomer_walks_through_the_round_by_keys(page_of: Visits, cast: Cast, check: Check) -> None:
+    for mos in (1.4, 3.0, 4.7):
+        label_make(cast.project, mos=mos, image=image_make(stored=True))
+    score_make(item_make(cast.project, image=image_make(stored=True), priority=9).image, overall=70)
+    Project.objects.update(qualification_count=3)
+    page = page_of(cast.ann)
+    page.goto("/label/")
+    expect(page.get_by_role("heading", name="A round of 3 pictures")).to_be_visible()
+    page.get_by_role("button", name="Begin").click()
+    for number in range(3):
+        expect(page.locator("[data-stage] img")).to_be_visible()
+        image = int(str(page.locator("[data-stage] img").get_attribute("src")).split("/")[2])
+        page.wait_for_timeout(400)  # a vote is taken only for a picture that was seen
+        page.keyboard.press(str(round(Consensus.objects.get(item__image_id=image).mos)))
+        if number < 2:
+            expect(page.locator("[data-stage] img")).not_to_have_attribute("src", f"/images/{image}/picture")
+    expect(page.get_by_role("heading", name="3 of 3: you see it as the others do")).to_be_visible()
+    check(page, "qualified")
+    page.get_by_role("button", name="Start labeling").click()
+    expect(page.get_by_text("Welcome. What you say counts from here on.")).to_be_visible()
+    expect(page.locator("[data-stage] img")).to_be_visible()
+    assert not Annotation.objects.exists()
