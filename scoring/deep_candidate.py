@@ -56,9 +56,11 @@ def deep_candidate(
     head = _head(base, pupil, new)
     told = {"run": run.pk, "dataset": run.dataset.digest}
     digest = write_tensors(models_folder(), _with_head(weights, head), told)
-    for path in (weights, weights.with_suffix(".json"), device.exported_graph(weights)):
+    final = models_folder() / f"{digest}.safetensors"
+    device.graph_adopt(draft=weights, weights=final)
+    for path in (weights, weights.with_suffix(".json")):
         path.unlink(missing_ok=True)
-    version = device.feature_version(models_folder() / f"{digest}.safetensors")
+    version = device.feature_version(final)
     return Made(
         parent=root_of(base),
         feature_version=version,

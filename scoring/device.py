@@ -230,6 +230,13 @@ def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
     return path
 
 
+def graph_adopt(*, draft: Path, weights: Path) -> None:
+    """Give the exported graph of a draft to the weights it became: the same encoder with another head."""
+    path = _graph_path(draft)
+    if path.exists():
+        path.replace(_graph_path(weights))
+
+
 def is_ready(weights: Path = BASE_WEIGHTS) -> bool:
     """Whether this process can encode now, without an export that takes torch and some seconds."""
     return _graph_path(weights).exists() or _cuda_is_there()
