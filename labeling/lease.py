@@ -31,6 +31,7 @@ WINDOW = 64  # index rows looked at: enough to pass over other people's locks an
 WHOLE = 2_000_000_000  # second look, at everything, before saying that nothing is left
 CANDIDATES = 48  # of which so many are ranked by product and person
 MOST_LEASES = 24  # the grid page's largest sheet
+LEVELS = 20  # priorities nearer than a twentieth are equal: there each person has an order of their own
 TRIES = 4
 RETURN_KEPT_FOR = timedelta(days=7)  # a returned image waits so long for its author before others get it
 
@@ -71,7 +72,8 @@ WITH held AS MATERIALIZED (
   ORDER BY s.priority DESC, s.id LIMIT {candidates}
 ), ranked AS MATERIALIZED (
   SELECT id, image_id, row_number() OVER (
-    ORDER BY source, back DESC NULLS LAST, nth, priority DESC, hashint8extended(item_id, %(me)s)) AS rank
+    ORDER BY source, back DESC NULLS LAST, nth, floor(priority * {levels}) DESC,
+             hashint8extended(item_id, %(me)s)) AS rank
   FROM (
     SELECT id, item_id, image_id, priority, back, 0 AS source, 0 AS nth
     FROM held WHERE NOT id = ANY (%(holding)s)
@@ -121,7 +123,9 @@ class Extended:
 
 def _statement(window: int) -> str:
     # Written out, not bound: a prepared statement is planned for the window it really reads.
-    return LEASE.format(window=window, candidates=CANDIDATES, columns=columns_of(Assignment, "a"))
+    return LEASE.format(
+        window=window, candidates=CANDIDATES, levels=LEVELS, columns=columns_of(Assignment, "a")
+    )
 
 
 LEASE_NEAR, LEASE_ANY = _statement(WINDOW), _statement(WHOLE)

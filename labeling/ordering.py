@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from labeling.core.priority import (
     Waiting,
+    draws_by_quota,
     draws_of,
     priorities,
     priorities_by_draw,
@@ -152,7 +153,9 @@ def _reorder(project: Project, model: ModelVersion) -> int:
     if not items.ids:
         return 0
     if project.order == Order.RANDOM:
-        return _write(items, priorities_by_draw(items.waiting))
+        quotas = quotas_of(project)
+        draws = draws_by_quota(items.waiting.draws, items.categories, quotas) if quotas else None
+        return _write(items, priorities_by_draw(items.waiting, draws=draws))
     chosen = _batch(project, items, model)
     is_mixed = project.order == Order.MIXED
     drawn = random_rows(items.waiting, chosen=chosen) if is_mixed else set_apart_rows(items.waiting)

@@ -6,7 +6,7 @@ that active learning chose with random pictures among it, and the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +55,28 @@ def by_uncertainty(stds: npt.ArrayLike) -> Array:
     return np.asarray(np.round(np.clip(shares, 0.0, BATCH_FLOOR - 10.0**-DIGITS), DIGITS), dtype=np.float64)
 
 
-def priorities_by_draw(waiting: Waiting) -> Array:
-    """Everything in random order, what is begun first."""
-    return np.where(waiting.is_begun, BEGUN, np.round(waiting.draws, 6))
+def priorities_by_draw(waiting: Waiting, *, draws: Array | None = None) -> Array:
+    """Everything in random order (of ``draws``, where given), what is begun first."""
+    return np.where(waiting.is_begun, BEGUN, np.round(waiting.draws if draws is None else draws, 6))
+
+
+def draws_by_quota(draws: Array, categories: npt.NDArray[np.str_], quotas: Mapping[str, float]) -> Array:
+    """Draws 0-1 in whose order each category has its share of any stretch while it lasts.
+
+    Within a category nothing changes places. What has no quota shares the rest; where the quotas are the
+    whole it comes last.
+    """
+    place = np.empty(len(draws))
+    named = np.isin(categories, list(quotas))
+    groups = [(categories == name, share) for name, share in quotas.items()]
+    for rows, share in (*groups, (~named, 1.0 - sum(quotas.values()))):
+        order = np.argsort(-draws[rows], kind="stable")
+        turns = np.empty(len(order))
+        turns[order] = (np.arange(len(order)) + 0.5) / max(share, 1e-9)
+        place[rows] = turns
+    out = np.empty(len(draws))
+    out[np.argsort(place, kind="stable")] = 1.0 - (np.arange(len(draws)) + 0.5) / max(1, len(draws))
+    return out
 
 
 def priorities(waiting: Waiting, *, chosen: Indices, drawn: Indices, random_share: float) -> Array:

@@ -248,3 +248,23 @@ def test_a_person_without_pictures_is_told_why(cast: Cast) -> None:
     Assignment.objects.filter(pk=mine.pk).update(state="submitted")
     assert why(cast.ann) == ("all_done", 0, 0)
     assert why(cast.ben) == ("all_done", 0, 0)
+
+
+def test_each_person_has_an_order_of_their_own_among_pictures_worth_as_much(cast: Cast) -> None:
+    for number in range(12):
+        item_make(cast.project, priority=0.501 + number / 1000)
+    first = item_make(cast.project, priority=0.9)
+    orders = {}
+    for who in (cast.ann, cast.ben):
+        leased = lease_next(user=who, project=cast.project, count=13)
+        orders[who.pk] = [each.item_id for each in leased]
+        lease_release(user=who, assignment_ids=[each.pk for each in leased])
+        Assignment.objects.update(user=None)
+        again = lease_next(user=who, project=cast.project, count=13)
+        assert [each.item_id for each in again] == orders[who.pk]
+        lease_release(user=who, assignment_ids=[each.pk for each in again])
+        Assignment.objects.update(user=None)
+    ann, ben = orders.values()
+    assert ann[0] == ben[0] == first.pk  # worth clearly more comes first for everybody
+    assert set(ann) == set(ben)
+    assert ann != ben

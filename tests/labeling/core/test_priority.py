@@ -10,6 +10,7 @@ import pytest
 from labeling.core.priority import (
     BEGUN,
     Waiting,
+    draws_by_quota,
     draws_of,
     interleave,
     priorities,
@@ -102,3 +103,20 @@ def test_an_empty_queue_has_no_priorities() -> None:
 def test_rows_set_apart_are_those_and_no_others_in_order_of_their_draws() -> None:
     waiting = waiting_of(30, begun=(7,), at_random=(5, 7, 9, 11))
     assert set_apart_rows(waiting).tolist() == sorted([5, 9, 11], key=lambda row: waiting.draws[row])
+
+
+def test_a_random_order_keeps_quotas_in_any_stretch_and_the_order_within_a_category() -> None:
+    draws = draws_of(list(range(300)))
+    categories = np.array(["mugs"] * 200 + ["shoes"] * 50 + ["hats"] * 50)
+    told = draws_by_quota(draws, categories, {"shoes": 0.5, "hats": 0.2})
+    order = np.argsort(-told)
+    for stretch in (20, 40, 80):
+        first = categories[order[:stretch]]
+        assert abs((first == "shoes").mean() - 0.5) <= 0.06
+        assert abs((first == "hats").mean() - 0.2) <= 0.06
+    mugs = [row for row in order if categories[row] == "mugs"]
+    assert mugs == sorted(mugs, key=lambda row: -draws[row])
+    assert told.min() > 0
+    assert told.max() < 1
+    whole = np.argsort(-draws_by_quota(draws, categories, {"shoes": 0.5, "hats": 0.5}))
+    assert set(categories[whole[:100]]) == {"shoes", "hats"}
