@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from labeling.export import OPEN, export_progress
+from labeling.models import ExportJob
 from scoring.ingest import imports_progress
 from scoring.models import ImportJob, TrainingRun
 from scoring.rescore import rescore_progress
@@ -32,8 +34,8 @@ class Underway:
 
 
 def work_underway() -> list[Underway]:
-    """Everything long that is not finished, in the order of the stations; five queries."""
-    return [*_imports(), *_scoring(), *_training(), *_rescoring()]
+    """Everything long that is not finished, in the order of the stations; six queries."""
+    return [*_imports(), *_scoring(), *_exports(), *_training(), *_rescoring()]
 
 
 def _imports() -> list[Underway]:
@@ -59,6 +61,22 @@ def _scoring() -> list[Underway]:
     if told.done >= told.total:
         return []
     return [Underway(_("Scoring pictures"), "", told.done, told.total, "catalogue")]
+
+
+def _exports() -> list[Underway]:
+    jobs = ExportJob.objects.filter(state__in=OPEN, project=None).select_related("dataset").order_by("pk")
+    return [
+        Underway(
+            _("Writing a file"),
+            str(job),
+            job.done,
+            job.total,
+            "data",
+            rate=(found := export_progress(job)).rate,
+            left_s=found.left_s,
+        )
+        for job in jobs
+    ]
 
 
 def _training() -> list[Underway]:

@@ -71,7 +71,7 @@ class ExportJob(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.form} of {self.dataset or self.project}"
+        return f"{self.dataset or self.project}, {self.get_form_display()}"
 
     @property
     def ending(self) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from django.urls import resolve
 
 from bench import table
 from bench.claims import report
@@ -44,3 +45,10 @@ def test_every_bench_ends_in_a_claim() -> None:
     for script in (ROOT / "bench").glob("*.py"):
         if script.name not in {"__init__.py", "claims.py", "table.py"}:
             assert "from bench.claims import report" in script.read_text(), script.name
+
+
+def test_the_spec_for_other_people_s_drivers_speaks_of_addresses_that_exist() -> None:
+    spec = json.loads((ROOT / "bench" / "peers" / "ours.json").read_text(encoding="utf-8"))
+    for name, op in spec["ops"].items():
+        path = op["path"].split("?")[0].replace("{project}", "1")
+        assert resolve(path).url_name, name
