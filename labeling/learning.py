@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.dataset import POINTS_PER_VOTE, SUREST_POINTS, finished_labels
-from labeling.models import Annotation, Project
+from labeling.models import Annotation, Item, Project
 from labeling.permissions import Role, require_role
+from scoring.core.design import kernel_features, votes_worth
 from scoring.core.head import Head, fit_head
 from scoring.core.metrics import srcc
 from scoring.core.types import FloatArray
@@ -45,7 +46,11 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Runs (R, K) of SRCC at K label counts: labels in the order they came, and drawn at random."""
+    """Runs (R, K) of SRCC at K label counts: labels in the order they came, and drawn at random.
+
+    ``again`` is what one more vote on a labelled picture is worth beside one on a new picture; None where
+    no picture is left.
+    """
 
     counts: list[int]
     came: list[list[float]]
@@ -53,18 +58,20 @@ class Measured:
     labels: int
     seconds: float
     at: str
+    again: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Finished labels with features (N), oldest first; ``groups`` keep a product on one side, ``held`` were
-    drawn to judge the model by."""
+    drawn to judge the model by; ``votes`` made each."""
 
     vectors: FloatArray
     targets: Array
     weights: Array
     groups: npt.NDArray[np.str_]
     held: npt.NDArray[np.bool_]
+    votes: Array
 
 
 def learning_ask(*, project: Project, by: User) -> None:
@@ -97,7 +104,9 @@ def learning_measure(*, project: Project) -> Measured | None:
         pool = _pool(project, feature_version=champion.feature_version)
         if len(pool.targets) < FEWEST:
             return None
-        measured = _measured(pool, head_of(root_of(champion)), started)
+        root = head_of(root_of(champion))
+        again = _again(project, pool, root)
+        measured = replace(_measured(pool, root, started), again=again)
         cache.set(_key(project, "curve"), asdict(measured), timeout=None)
         return measured
     finally:
@@ -120,6 +129,24 @@ def _measured(pool: Pool, prior: Head, started: float) -> Measured:
         seconds=round(time.monotonic() - started, 1),
         at=timezone.now().isoformat(),
     )
+
+
+def _again(project: Project, pool: Pool, head: Head) -> float | None:
+    """One more vote on a labelled picture, in votes on new ones, by the variance each takes from the rest."""
+    waiting = Item.objects.filter(project=project, state=Item.State.OPEN, is_holdout=False)
+    found = StoredFeatures.objects.filter(
+        version=head.feature_version, image_id__in=waiting.order_by("-priority").values("image_id")[:MOST]
+    ).values_list("vector", flat=True)
+    table = [np.frombuffer(vector, dtype="<f4") for vector in found]
+    if not table:
+        return None
+    rows, known = kernel_features(
+        head.standardised(np.stack(table)).astype(np.float32),
+        head.standardised(pool.vectors).astype(np.float32),
+        np.random.default_rng(SEED),
+    )
+    worth = votes_worth(rows, known, pool.votes, overlap=max(1, project.overlap))
+    return round(worth.again / worth.new, 3) if worth.new > 0 else None
 
 
 def label_counts(most: int) -> list[int]:
@@ -182,6 +209,7 @@ def _pool(project: Project, *, feature_version: str) -> Pool:
         targets=np.array([label.mos_score for label in labels]),
         weights=np.array([1 / std**2 for std in stds]),
         groups=np.array([str(label.item.image.product_id) for label in labels]),
+        votes=np.array([max(1, label.vote_count) for label in labels], dtype=np.float64),
         held=np.array([label.item.is_holdout for label in labels], dtype=bool),
     )
 

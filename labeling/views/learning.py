@@ -81,7 +81,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "spent": cost.hours * money["wage"],
         "label_price": cost.seconds_per_label / 3600 * money["wage"],
         "forecast": forecast,
-        "advice": _advice(forecast, cost, money),
+        "advice": (advice := _advice(forecast, cost, money)),
+        "hours_per_point": _hours(advice, money),
+        "again": _again(measured),
         "model": serving().champion,
         "yardstick": yardstick_of(project=project),
     }
@@ -148,6 +150,22 @@ def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, float]) -> t
     return advice, ADVICE[advice.reason]
 
 
+def _hours(advice: tuple[StopAdvice, Any] | None, money: dict[str, float]) -> float | None:
+    """Hours of people's time in a point of SRCC; None where it has no price."""
+    if advice is None or advice[0].money_per_point is None or money["wage"] == 0:
+        return None
+    return advice[0].money_per_point / money["wage"]
+
+
+def _again(measured: Measured | None) -> dict[str, Any] | None:
+    """Whether the next vote should go to a new picture or to one that has a label."""
+    if measured is None or measured.again is None:
+        return None
+    asks_again = measured.again > 1
+    words = _("Ask again about labelled pictures.") if asks_again else _("Ask about new pictures.")
+    return {"worth": measured.again, "words": words}
+
+
 def _next(project: Project) -> list[Next]:
     """The first of the queue, each with the reason for its place."""
     items = list(
@@ -171,7 +189,7 @@ def _why(item: Item, std: float | None, project: Project) -> Promise | str:
     if project.order == Project.Order.RANDOM:
         return _("drawn at random")
     if item.priority > BATCH_FLOOR:
-        return _("teaches most: unsure by {points} points and unlike the others").format(
+        return _("stands for many pictures nobody has asked about; unsure by {points} points").format(
             points=round(std or 0)
         )
     return _("unsure by {points} points").format(points=round(std or 0))

@@ -32,7 +32,7 @@ def test_a_curve_is_measured_while_one_watches(page_of: Visits, cast: Cast, chec
     image = item_make(cast.project, image=image_make(stored=True), priority=1.5).image
     score_make(image, std=14)
     page.reload()
-    expect(page.get_by_text("teaches most: unsure by 14 points")).to_be_visible()
+    expect(page.get_by_text("stands for many pictures nobody has asked about")).to_be_visible()
     page.get_by_label("Wage an hour").fill("24")
     page.get_by_role("button", name="Reckon").click()
     expect(page.get_by_label("Wage an hour")).to_have_value("24")

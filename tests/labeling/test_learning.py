@@ -26,7 +26,7 @@ from scoring.errors import BadInputError, NotAllowedError
 from scoring.models import Image
 from scoring.registry import base_model_ensure
 from tests.conftest import Cast
-from tests.factories import image_make, item_make, label_make, score_make
+from tests.factories import features_make, image_make, item_make, label_make, score_make
 from tests.scoring.test_train import labelled_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
@@ -82,6 +82,7 @@ def test_with_a_yardstick_runs_learn_from_all_else_and_are_tried_on_it_alone() -
         weights=np.ones(100),
         groups=np.array([str(n) for n in range(100)]),
         held=held,
+        votes=np.ones(100),
     )
     judged, taught = judged_and_taught(pool, np.random.default_rng(0))
     assert set(judged) <= set(np.flatnonzero(held))
@@ -90,6 +91,18 @@ def test_with_a_yardstick_runs_learn_from_all_else_and_are_tried_on_it_alone() -
     judged, taught = judged_and_taught(few, np.random.default_rng(0))
     assert len(judged) == 30
     assert not set(judged) & set(taught)
+
+
+def test_the_next_vote_goes_to_new_pictures_while_there_are_any(cast: Cast) -> None:
+    labels(cast, 60)
+    for seed in range(20):
+        image = image_make()
+        features_make(image, seed=500 + seed)
+        item_make(cast.project, image=image)
+    measured = learning_measure(project=cast.project)
+    assert measured is not None
+    assert measured.again is not None
+    assert 0 < measured.again < 1
 
 
 def test_too_few_labels_or_no_features_measure_nothing(cast: Cast) -> None:
@@ -131,7 +144,7 @@ def test_the_page_says_what_comes_next_and_why_and_keeps_the_wage(client: Client
     client.force_login(cast.ada)
     page = client.get(reverse("learning"), {"wage": "30", "worth": "10"}).content.decode()
     assert "begun: one more vote finishes it" in page
-    assert "teaches most: unsure by 14 points and unlike the others" in page
+    assert "stands for many pictures nobody has asked about; unsure by 14 points" in page
     again = client.get(reverse("learning")).content.decode()
     assert 'name="wage" value="30.0"' in again
     bad = client.get(reverse("learning"), {"wage": "-1", "worth": "much"})

@@ -9,7 +9,7 @@ from skactiveml.regressor import SklearnNormalRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from scoring.core.design import PoolVariance, kernel_features, precision_of
+from scoring.core.design import PoolVariance, kernel_features, precision_of, votes_worth
 
 LABEL = float(precision_of(3))
 
@@ -85,3 +85,16 @@ def test_another_vote_is_worth_less_than_the_first_and_less_the_more_there_are()
     assert (gained > 0).all()
     assert (np.diff(gained) < 0).all()
     assert precision_of(1e9) < 1e3  # what no vote removes stays
+
+
+def test_new_pictures_are_worth_more_than_a_surer_label_while_there_are_many() -> None:
+    rows, _ = kernel_features(table(200), table(1), rng_of())
+    worth = votes_worth(rows[50:], rows[:50], np.full(50, 3), overlap=3)
+    assert 0 < worth.again < worth.new
+
+
+def test_where_new_pictures_repeat_what_is_labelled_once_another_vote_is_worth_as_much() -> None:
+    rows, _ = kernel_features(table(30), table(1), rng_of())
+    worth = votes_worth(rows, rows, np.ones(30), overlap=5)
+    assert worth.again > worth.new
+    assert votes_worth(rows[:0], rows, np.ones(30), overlap=5).new == 0.0
