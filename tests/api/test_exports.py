@@ -22,7 +22,7 @@ from scoring.models import DatasetVersion, Event, ModelVersion, Product, Trainin
 from scoring.registry import base_model_ensure
 from tests.api.conftest import Program
 from tests.conftest import Cast
-from tests.factories import image_make, item_make, score_make
+from tests.factories import image_make, item_make, label_make, score_make
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/"
@@ -140,6 +140,10 @@ def test_a_model_the_gate_refused_serves_only_with_a_reason_on_record(ada: APICl
 def test_a_retrain_starts_is_watched_and_cancelled(ada: APIClient, cast: Cast) -> None:
     early = ada.post(f"{API}training-runs/", {}, format="json")
     assert (early.status_code, early.json()["code"]) == (422, "no_labels")
+    for _ in range(10):
+        label_make(cast.project)
+    deep = ada.post(f"{API}training-runs/", {"kind": "deep"}, format="json")
+    assert (deep.status_code, deep.json()["code"]) == (422, "too_few_labels")
     assert not TrainingRun.objects.exists()
     run = TrainingRun.objects.create(trigger="button", dataset=frozen())
     assert ada.get(f"{API}training-runs/{run.pk}/").json()["state"] == "queued"
