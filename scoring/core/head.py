@@ -3,7 +3,7 @@
 A Bayesian linear model, bent by a smooth function near labelled pictures where the labels call for it
 (``landmarks.py``). Labels fit the residual over a prior head, so that twenty labels correct the shipped model
 instead of replacing it; how strongly, and whether bent, is decided by the evidence (marginal likelihood,
-Bishop, Pattern Recognition and Machine Learning, 3.5). See docs/adr/0010.
+Bishop, Pattern Recognition and Machine Learning, 3.5). See docs/adr/0011.
 """
 
 from __future__ import annotations
