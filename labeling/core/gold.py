@@ -11,15 +11,14 @@ from scoring.core.types import ACR_HIGH, ACR_LOW, Defect
 
 MIDDLE = 3
 NEAR = 1.0  # grades: an answer that close to a settled label is as good as the label
-# Faults that everybody sees and nobody forgives; frames, words and framing are matters of taste.
+# Faults that everybody sees on any screen and nobody forgives. Frames, words and framing are matters of taste;
+# noise and a picture blown up hide when it is shown small.
 SPOILERS = (
     Defect.DEFOCUS_BLUR,
     Defect.MOTION_BLUR,
-    Defect.NOISE,
     Defect.JPEG_ARTEFACTS,
     Defect.UNDER_EXPOSED,
     Defect.OVER_EXPOSED,
-    Defect.UPSCALED,
 )
 LEAST_SHIFT, MOST_SHIFT = 32.0, 45.0  # points of 100: more than a grade and a half, and not absurd
 FULL_SCORE = 100.0
