@@ -301,6 +301,7 @@ SPECTACULAR_SETTINGS = {
 VITRINE_SITE_ROLE = "labeling.permissions.highest_role"
 VITRINE_ONE_TIME_PATH = "iqa_site.login.one_time_path"
 API_SCORES_A_MINUTE = env_int("VITRINE_API_SCORES_A_MINUTE", 300)
+VITRINE_OCR = env_flag("VITRINE_OCR", default=False)
 SCORE_CHUNK = env_int("VITRINE_SCORE_CHUNK", 32)
 SCORE_LEASE_S = env_int("VITRINE_SCORE_LEASE_S", 120)
 SCORE_ATTEMPTS = env_int("VITRINE_SCORE_ATTEMPTS", 6)

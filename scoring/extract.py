@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scoring import device
+from django.conf import settings
+
+from scoring import device, ocr
 from scoring.core.decode import PictureError
 from scoring.core.predict import predict_pictures
 from scoring.core.types import ImageFeatures
@@ -58,6 +60,8 @@ def _extract(
         jpeg_qualities=[images[pk].jpeg_quality for pk in wanted],
         weights=encoder_of(model),
     )
+    if settings.VITRINE_OCR:
+        results = ocr.read_each(results, [blobs[pk] for pk in wanted])
     for pk, result in zip(wanted, results, strict=True):
         if isinstance(result, PictureError):
             found.refused[pk] = str(result)

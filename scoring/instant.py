@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
-from scoring import device
+from scoring import device, ocr
 from scoring.core.decode import PictureError
 from scoring.core.predict import predict_pictures
 from scoring.core.reencode import Refusal
@@ -48,6 +49,8 @@ def _features(picture: AdmittedPicture, model: ModelVersion) -> ImageFeatures:
         wake(MAKE_READY)
         raise NotReadyError(_("The model is being made ready; ask again in a minute."))
     found = device.extract_each([picture.stored], jpeg_qualities=[picture.jpeg_quality], weights=weights)[0]
+    if settings.VITRINE_OCR:
+        found = ocr.read_each([found], [picture.stored])[0]
     if isinstance(found, PictureError):
         raise BadInputError(str(found), code="unreadable")
     return found

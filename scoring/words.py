@@ -106,6 +106,7 @@ PARTS = frozenset(
         "longest_touch",
         "seam_share",
         "text_share",
+        "text_laid_over",
         "foreground_confidence",
     }
 )
@@ -157,6 +158,7 @@ MEASURE_WORDS: dict[str, Promise] = {
     "border_step": gettext_lazy("Step at a border"),
     "seam_share": gettext_lazy("Seams"),
     "text_share": gettext_lazy("Area of text"),
+    "text_laid_over": gettext_lazy("Text laid over the picture"),
     "saturation": gettext_lazy("Saturation"),
     "colourfulness": gettext_lazy("Colourfulness"),
     "shortest_side": gettext_lazy("Shortest side"),

@@ -16,6 +16,7 @@ FOLDS = 5
 LOGISTIC_RIDGE = 10.0
 SMALLEST_SPREAD = 0.02  # of the widest direction: narrower ones are not blown up beyond this
 ACCUSED_SHOP_SHARE = 0.03  # of untouched shop photos, of anything, at probability 0.5
+F1_SLACK = 0.01  # given away for a limit as far as possible from clean photos
 PLAIN_SEVERITY = 0.35  # below this a fault is hardly seen and is no matter of right or wrong
 
 # A picture with the first fault may honestly show the second: it is no evidence against it.
@@ -69,7 +70,7 @@ def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evid
     """
     plain = (tells > 0) & ((evidence.severity >= PLAIN_SEVERITY) | evidence.untouched)[:, None]
     curves = [_f1_curve(outside[plain[:, k], k], truth[plain[:, k], k]) for k in range(len(Defect))]
-    limits = np.array([cuts[int(f1.argmax())] for cuts, f1 in curves])
+    limits = np.array([cuts[f1 >= f1.max() - F1_SLACK].max() for cuts, f1 in curves])
     shop = outside[evidence.shop]
     allowed = ACCUSED_SHOP_SHARE * len(shop)
     while len(shop) and (accused := shop > limits).any(axis=1).sum() > allowed:
