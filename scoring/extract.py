@@ -73,8 +73,14 @@ def _extract(
 def scores_by(models: Iterable[ModelVersion], found: Found) -> list[Score]:
     """Unsaved scores by each model from the features of its own version."""
     scores: list[Score] = []
+    asked = {pk for mine in found.of.values() for pk in mine}
+    categories = dict(Image.objects.filter(pk__in=asked).values_list("pk", "product__category"))
     for model in models:
         mine = found.of[model.feature_version]
-        predictions = predict_pictures(head=head_of(model), features=list(mine.values()))
+        predictions = predict_pictures(
+            head=head_of(model),
+            features=list(mine.values()),
+            categories=[categories.get(pk, "") for pk in mine],
+        )
         scores += [score_row(pk, model.pk, p) for pk, p in zip(mine, predictions, strict=True)]
     return scores

@@ -23,7 +23,8 @@ TASK_SECONDS = 60.0
 COLUMNS = ("overall", "std", "low", "high", *(str(dimension) for dimension in Dimension))
 
 MISSING = """
-SELECT f.id, f.image_id, f.vector FROM scoring_storedfeatures f
+SELECT f.id, f.vector, p.category FROM scoring_storedfeatures f
+JOIN scoring_image i ON i.id = f.image_id JOIN scoring_product p ON p.id = i.product_id
 WHERE f.version = %(version)s AND f.id > %(after)s AND NOT EXISTS (
   SELECT 1 FROM scoring_score s WHERE s.image_id = f.image_id AND s.model_id = %(model)s)
 ORDER BY f.id LIMIT %(limit)s
@@ -92,7 +93,8 @@ def _chunk(model: ModelVersion, *, after: int) -> tuple[int, int]:
         rows = cursor.fetchall()
         if not rows:
             return 0, after
-        table = score_table(head_of(model), np.stack([np.frombuffer(row[2], dtype="<f4") for row in rows]))
+        vectors = np.stack([np.frombuffer(row[1], dtype="<f4") for row in rows])
+        table = score_table(head_of(model), vectors, [row[2] for row in rows])
         columns: dict[str, Any] = {name: table[:, n].tolist() for n, name in enumerate(COLUMNS)}
         cursor.execute(WRITE, {"model": model.pk, "ids": [row[0] for row in rows], **columns})
     return len(rows), rows[-1][0]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.calibrate import conformal_factor
+from scoring.core.calibrate import category_factors, conformal_factor
 from scoring.core.head import Head, fit_head
 from scoring.core.metrics import bootstrap, plcc, rmse, srcc
 from scoring.core.promotion import Trial
@@ -41,6 +41,10 @@ class Labels:
     groups: list[str]
     categories: list[str]
     splits: npt.NDArray[np.str_]
+
+    def categories_of(self, rows: npt.NDArray[np.bool_]) -> list[str]:
+        """Categories of some rows, in their order."""
+        return [name for name, kept in zip(self.categories, rows, strict=True) if kept]
 
     def groups_of(self, rows: npt.NDArray[np.bool_]) -> set[str]:
         """Products of some rows."""
@@ -76,8 +80,12 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
         feature_version=prior.feature_version,
     )
     output = apart.predict(labels.vectors[calibration])
-    factor = conformal_factor(output.overall, labels.targets[calibration], output.overall_std)
-    return replace(head, interval_factor=factor)
+    known = (output.overall, labels.targets[calibration], output.overall_std)
+    return replace(
+        head,
+        interval_factor=conformal_factor(*known),
+        category_factors=category_factors(*known, labels.categories_of(calibration)),
+    )
 
 
 def evaluate(
@@ -120,8 +128,8 @@ def _on_holdout(labels: Labels, holdout: npt.NDArray[np.bool_], fitted: Head, ch
         candidate=output.overall,
         champion=champion.predict(labels.vectors[holdout]).overall,
         people=labels.targets[holdout],
-        categories=[name for name, kept in zip(labels.categories, holdout, strict=True) if kept],
-        half_widths=fitted.interval_factor * output.overall_std,
+        categories=labels.categories_of(holdout),
+        half_widths=fitted.factors(labels.categories_of(holdout)) * output.overall_std,
     )
 
 
@@ -144,7 +152,7 @@ def _out_of_fold(
         head = whole if learned is None else _without(learned, labels.groups_of(test), prior)
         output = head.predict(labels.vectors[test])
         out.scores[test] = output.overall
-        out.half_widths[test] = head.interval_factor * output.overall_std
+        out.half_widths[test] = head.factors(labels.categories_of(test)) * output.overall_std
         out.order[test] = replace(head, intercepts=whole.intercepts).predict(labels.vectors[test]).overall
     return out
 

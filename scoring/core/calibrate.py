@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from scoring.core.types import NotFiniteError
 
 COVERAGE = 0.9
+FEWEST_OF_A_CATEGORY = 50  # calibration rows below which a category shares the common factor
 
 
 def conformal_factor(
@@ -29,6 +31,29 @@ def conformal_factor(
     ratios = np.sort(np.abs(guess - truth) / np.maximum(spread, 1e-6))
     rank = min(len(ratios), math.ceil((len(ratios) + 1) * coverage))
     return float(ratios[rank - 1])
+
+
+def category_factors(
+    predicted: npt.ArrayLike,
+    people: npt.ArrayLike,
+    stds: npt.ArrayLike,
+    categories: Sequence[str],
+    *,
+    coverage: float = COVERAGE,
+) -> dict[str, float]:
+    """A factor q of its own for each category with enough calibration rows (Mondrian conformal prediction).
+
+    What is promised then holds within the category, not only on average (Vovk, Gammerman and Shafer,
+    Algorithmic Learning in a Random World, 2005, section 4.5).
+    """
+    guess, truth, spread = (np.asarray(values, dtype=np.float64) for values in (predicted, people, stds))
+    names = np.asarray(categories)
+    known = {str(name): names == name for name in sorted(set(categories)) if name}
+    return {
+        name: conformal_factor(guess[rows], truth[rows], spread[rows], coverage=coverage)
+        for name, rows in known.items()
+        if int(rows.sum()) >= FEWEST_OF_A_CATEGORY
+    }
 
 
 def covered_share(predicted: npt.ArrayLike, people: npt.ArrayLike, half_widths: npt.ArrayLike) -> float:

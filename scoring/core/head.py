@@ -8,8 +8,9 @@ Bishop, Pattern Recognition and Machine Learning, 3.5). See docs/adr/0011.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class HeadOutput:
 class Head:
     """``coefficients`` (6, F) on features standardised by ``mean`` and ``std`` (F,), ``intercepts`` (6,);
     ``covariance`` (F, F) of the overall coefficients; ``interval_factor`` is the conformal q. With
-    ``landmarks`` the overall score also has a ``bend`` (L,), and ``covariance`` is (F + L, F + L)."""
+    ``landmarks`` the overall score also has a ``bend`` (L,), and ``covariance`` is (F + L, F + L).
+    ``category_factors``: the conformal q of categories that had enough labels for one of their own."""
 
     feature_version: str
     mean: Array
@@ -72,6 +74,7 @@ class Head:
     interval_factor: float = 1.645
     landmarks: Landmarks | None = None
     bend: Array | None = None
+    category_factors: Mapping[str, float] = field(default_factory=dict)
 
     def predict(self, vectors: FloatArray, *, feature_version: str | None = None) -> HeadOutput:
         """Predict from vectors (N, F) of this head's feature version; scores clipped to 0-100."""
@@ -81,6 +84,10 @@ class Head:
         raw = np.clip(self._unclipped(features), 0.0, 100.0)
         epistemic = ((features @ self.covariance) * features).sum(axis=1)
         return HeadOutput(raw[:, 0], np.maximum(epistemic, 0.0), self.noise_var, raw[:, 1:])
+
+    def factors(self, categories: Sequence[str]) -> Array:
+        """Conformal q (N,) by category; the common one where a category has none."""
+        return np.array([self.category_factors.get(name, self.interval_factor) for name in categories])
 
     def features(self, vectors: FloatArray) -> Array:
         """What ``covariance`` speaks of: standardised vectors, and beside them those of the landmarks."""
@@ -202,6 +209,12 @@ def head_to_tensors(head: Head) -> dict[str, npt.NDArray[Any]]:
         "noise_var": np.array([head.noise_var]),
         "interval_factor": np.array([head.interval_factor]),
     }
+    if head.category_factors:
+        names = json.dumps(list(head.category_factors)).encode()
+        arrays |= {
+            "categories": np.frombuffer(names, dtype=np.uint8),
+            "category_factors": np.array(list(head.category_factors.values())),
+        }
     if head.landmarks is not None and head.bend is not None:
         arrays |= {
             "bend": head.bend,
@@ -235,4 +248,12 @@ def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_versio
         interval_factor=float(wide["interval_factor"][0]),
         landmarks=landmarks,
         bend=wide.get("bend"),
+        category_factors=_category_factors(wide),
     )
+
+
+def _category_factors(wide: Mapping[str, Array]) -> dict[str, float]:
+    if "categories" not in wide:
+        return {}
+    names = json.loads(wide["categories"].astype(np.uint8).tobytes())
+    return dict(zip(names, wide["category_factors"].tolist(), strict=True))
