@@ -24,9 +24,9 @@ from typing import Any
 from bench.claims import report
 from bench.fresh import fresh_site
 
-LEASE_S = 10
+LEASE_S = 6
 LIMIT_S = 3600
-SOONEST_S, LATEST_S = 1.0, 14.0  # after a worker took the run
+SOONEST_S, LATEST_S = 1.0, 10.0  # after a worker took the run
 WORKER = """
 import os, sys, time, django
 django.setup()
