@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError
+from django.test import Client
+from django.urls import reverse
 
 from labeling.annotate import annotation_submit
 from labeling.consensus import consensus_settle
@@ -187,3 +189,13 @@ def test_the_yardstick_is_told_in_one_query(held_project: Project, django_assert
     with django_assert_num_queries(1):
         told = yardstick_of(project=held_project)
     assert (told.drawn, told.labelled, told.complete, told.wanted) == (4, 0, 0, 5)
+
+
+def test_the_learning_page_tells_how_far_it_is(client: Client, cast: Cast, held_project: Project) -> None:
+    client.force_login(cast.ada)
+    assert "No picture is held back" in client.get(reverse("learning")).content.decode()
+    pictures(20)
+    queue_fill(project=held_project)
+    page = client.get(reverse("learning")).content.decode()
+    assert "Pictures held back" in page
+    assert "of 5" in page
