@@ -11,8 +11,8 @@ from scoring.core.types import ACR_HIGH, ACR_LOW, Defect
 
 MIDDLE = 3
 NEAR = 1.0  # grades: an answer that close to a settled label is as good as the label
-# Faults that everybody sees on any screen and nobody forgives. Frames, words and framing are matters of taste;
-# noise and a picture blown up hide when it is shown small.
+# Faults that everybody sees on any screen and nobody forgives. Frames, words and framing are matters of
+# taste; noise and a picture blown up hide when it is shown small.
 SPOILERS = (
     Defect.DEFOCUS_BLUR,
     Defect.MOTION_BLUR,

@@ -47,10 +47,11 @@ def accounts_ensure() -> dict[str, str]:
 
     One vote makes a label here and a flag asks for more, so that one person alone can walk the whole
     loop; a team raises ``votes per image`` and ``votes per picture held back`` in the project's settings.
+    Nothing is planted: a wrong score that was accepted makes no label, and alone nobody votes after one.
     """
     if Project.objects.exists():
         return {}
-    project = Project.objects.create(name=PROJECT, overlap=1, max_overlap=3, holdout_votes=1)
+    project = Project.objects.create(name=PROJECT, overlap=1, max_overlap=3, holdout_votes=1, planted_rate=0)
     created: dict[str, str] = {}
     for username, role in ACCOUNTS:
         person = User.objects.filter(username=username).first()
