@@ -15,6 +15,7 @@ from labeling.annotate import recent_votes
 from labeling.comments import calls_open
 from labeling.current import choose_project, current_project, my_projects
 from labeling.models import Assignment, Item, Membership, Project
+from labeling.pause import appeals_open
 from labeling.permissions import RANK, Role, require_role, role_of
 from labeling.progress import MyWork, loop_state, my_work
 from labeling.queue import nothing_words, why_nothing
@@ -47,7 +48,11 @@ def home(request: HttpRequest) -> HttpResponse:
         "calls": calls_open(user=user, project=project),
     }
     if role == Role.ADMIN:
-        context |= _loop(project) | {"acts": _acts(), "drifted": [measure_words(n) for n in drift_alert()]}
+        context |= _loop(project) | {
+            "appeals": len(appeals_open(project=project)),
+            "acts": _acts(),
+            "drifted": [measure_words(n) for n in drift_alert()],
+        }
     return render(request, "labeling/home.html", context)
 
 

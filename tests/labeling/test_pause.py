@@ -162,6 +162,7 @@ def test_the_paused_are_led_to_a_page_that_explains_and_takes_their_question(
     assert client.post(reverse("appeal"), {"text": "My screen"}).status_code == 302
     assert "An admin has it" in client.get(reverse("paused")).content.decode()
     client.force_login(cast.ada)
+    assert "1 paused person asks you to look again" in client.get(reverse("home")).content.decode()
     people = client.get(reverse("people")).content.decode()
     assert "My screen" in people
     assert "ann asks you to look at their pause again" in people
