@@ -26,11 +26,12 @@ Codes = npt.NDArray[np.int64]
 
 LEFT, CANNOT_SAY, RIGHT = 1, 0, -1
 ROUNDS, TOLERANCE = 60, 1e-7
-STEPS = np.geomspace(0.12, 2.0, 13)  # grades; what a step may be
+STEPS = np.geomspace(0.12, 12.0, 17)  # grades; what a step may be. At the end answers tell next to nothing
 TIES = np.linspace(0.05, 2.0, 11)
 GAINS = np.linspace(0.0, 1.6, 17)
 GAIN_STD = 0.35  # how far a person's eye for pairs may lie from their eye for ratings
-PSEUDO_CHOICES = 20.0  # the usual scale counts like so many comparisons
+LEAST_EVIDENCE = 1.0  # nats; below it the answers might as well be random keys, and move nothing
+LOG_STEP_STD, TIE_STD = 0.4, 0.6  # how far a project's scale may lie from the usual one
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 LEAST_CHANCE = 1e-9
@@ -120,6 +121,7 @@ def scale_of(
 
     ``choices.gain`` is not looked at: ``usual_gain`` (R,) says what the ratings make of the people. Both
     are fitted to how likely the answers are given the ratings alone, averaged over what these leave open.
+    Where the answers are hardly likelier than random keys nobody is taken to see anything (gain 0).
     """
     known = _with_prior(rated, prior)
     middle = known.mean[choices.left] - known.mean[choices.right]
@@ -127,7 +129,10 @@ def scale_of(
     apart = middle[:, None] + spread[:, None] * NODES
     scale = _scale_best(apart, choices.answer, usual_gain[raters])
     gains = _gains(apart, choices.answer, raters, usual_gain, scale)
-    return _scale_best(apart, choices.answer, gains[raters]), gains
+    scale = _scale_best(apart, choices.answer, gains[raters])
+    if _evidence(apart, choices.answer, gains[raters], scale) < LEAST_EVIDENCE:
+        gains = np.zeros_like(usual_gain)
+    return scale, gains
 
 
 def usual_gain_of(gain: Array, noise_std: Array, usual_noise_std: float) -> Array:
@@ -176,15 +181,21 @@ def _derivatives(
 def _scale_best(apart: Array, answer: Codes, gain: Array) -> Scale:
     """The step and tie under which the answers are likeliest; with few answers close to the usual ones."""
     usual, best = Scale(), (np.inf, Scale())
-    trust = PSEUDO_CHOICES / 2.0
     for step in STEPS:
         for tie in TIES:
             likely = _log_chance(apart * (gain / step)[:, None], answer, float(tie)).sum()
-            strange = np.log(step / usual.step) ** 2 + (tie - usual.tie) ** 2
-            loss = trust * strange - likely
+            off = (np.log(step / usual.step) / LOG_STEP_STD, (tie - usual.tie) / TIE_STD)
+            loss = 0.5 * (off[0] ** 2 + off[1] ** 2) - likely
             if loss < best[0]:
                 best = (float(loss), Scale(float(step), float(tie)))
     return best[1]
+
+
+def _evidence(apart: Array, answer: Codes, gain: Array, scale: Scale) -> float:
+    """How much likelier the answers are than if nobody looked, in nats."""
+    looked = _log_chance(apart * (gain / scale.step)[:, None], answer, scale.tie).sum()
+    nobody = max(_log_chance(np.zeros_like(apart), answer, float(tie)).sum() for tie in TIES)
+    return float(looked - nobody)
 
 
 def _gains(apart: Array, answer: Codes, raters: Codes, usual_gain: Array, scale: Scale) -> Array:
