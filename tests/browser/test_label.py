@@ -31,7 +31,7 @@ def pictures(project: Project, count: int, *, overall: float = 71.0, first: int 
         score = score_make(image, overall=overall)
         score.findings[0] |= {"box": [0.2, 0.3, 0.7, 0.8]}
         score.save()
-        item_make(project, image=image, priority=1 - number / 100)
+        item_make(project, image=image, priority=100.0 - number)  # further apart than what counts as equal
 
 
 @pytest.fixture
