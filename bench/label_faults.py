@@ -52,7 +52,6 @@ class Person:
 
     def work(self, until: float) -> None:
         """One vote a second by the clock; a late answer does not slow the person, it makes them wait."""
-        self.fetch()
         due = time.perf_counter() + random.Random(self.number).random()
         while due < until:
             time.sleep(max(0.0, due - time.perf_counter()))
@@ -184,8 +183,10 @@ def tell(people: list[Person], killed: int, seconds: float) -> None:
 
 def main(seconds: float, kills: int) -> None:
     with fresh_site() as data:
-        people = fill(int(PEOPLE * seconds / 2) + 1000)
+        people = fill(int(PEOPLE * seconds / 2) + PEOPLE * AHEAD)
         with web(data, PORT) as server, worker(data):
+            for person in people:  # they came one after the other, before anybody is killed
+                person.fetch()
             until = time.perf_counter() + seconds
             threads = [threading.Thread(target=person.work, args=(until,)) for person in people]
             for thread in threads:
