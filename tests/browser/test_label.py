@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from labeling.annotate import annotation_submit, live_annotations
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Project, Skip
+from scoring import device
 from scoring.models import Product
 from tests.browser.conftest import PATIENCE_MS, Visits
 from tests.conftest import Cast
@@ -48,7 +49,7 @@ def opened(page: Page) -> Page:
 
 def ready(page: Page, title: str) -> None:
     """The picture is on the stage and may be rated."""
-    expect(page.locator("[data-picture] img")).to_have_attribute("alt", title)
+    expect(page.locator("[data-picture] img:not(.label-heat)")).to_have_attribute("alt", title)
     expect(page.locator("[data-title]")).to_have_text(title)
     page.wait_for_timeout(120)  # no key counts in the blink after a picture came
 
@@ -339,9 +340,12 @@ def test_keys_can_be_changed_and_none_is_given_twice(page_of: Visits, cast: Cast
     assert Skip.objects.count() == 2
 
 
-def test_zoom_shows_single_pixels_and_boxes_show_where(page_of: Visits, cast: Cast, mugs: Project) -> None:
+def test_zoom_shows_single_pixels_and_one_key_shows_where_points_are_lost(
+    page_of: Visits, cast: Cast, mugs: Project
+) -> None:
+    device.warm_up()
     page = opened(page_of(cast.ann, width=1280))
-    img = page.locator("[data-picture] img")
+    img = page.locator("[data-picture] img:not(.label-heat)")
     assert img.evaluate("i => i.getBoundingClientRect().width") == 96
     page.keyboard.press("h")
     expect(page.locator("figcaption")).to_have_text("Noise")
@@ -350,6 +354,8 @@ def test_zoom_shows_single_pixels_and_boxes_show_where(page_of: Visits, cast: Ca
     )
     assert abs(left - img.evaluate("i => i.getBoundingClientRect().left") - 0.2 * 96) < 2
     assert abs(width - 0.5 * 96) < 4
+    heat = page.locator(".label-heat")
+    assert heat.evaluate("i => i.decode().then(() => i.getBoundingClientRect().width)") == 96
     page.keyboard.press("z")
     assert img.evaluate("i => i.getBoundingClientRect().width") == 192
     expect(page.locator("[data-scale]")).to_have_text("200 %")
