@@ -127,7 +127,7 @@ def fill(images: int) -> list[Person]:
     from labeling.queue import queue_fill
 
     images_with_scores(images)
-    project = Project.objects.create(name="Catalogue", overlap=2, max_overlap=3)
+    project = Project.objects.create(name="Catalogue", overlap=2, max_overlap=3, repeat_rate=0, gold_rate=0)
     queue_fill(project=project)
     people = []
     for number in range(PEOPLE):

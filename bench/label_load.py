@@ -105,7 +105,9 @@ def fill(images: int) -> list[Client]:
     from labeling.queue import queue_fill
 
     images_with_scores(images)
-    project = Project.objects.create(name="Catalogue", overlap=1, max_overlap=3, holdout_share=0)
+    project = Project.objects.create(
+        name="Catalogue", overlap=1, max_overlap=3, holdout_share=0, repeat_rate=0, gold_rate=0
+    )
     queue_fill(project=project)
     clients = []
     for number in range(PEOPLE):

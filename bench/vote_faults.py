@@ -195,7 +195,9 @@ def project_make() -> tuple[int, list[int]]:
     from scoring.models import Image
 
     images_with_features(IMAGES)
-    project = Project.objects.create(name="Faults", overlap=2, max_overlap=3, holdout_share=0)
+    project = Project.objects.create(
+        name="Faults", overlap=2, max_overlap=3, holdout_share=0, repeat_rate=0, gold_rate=0
+    )
     users = [User.objects.create_user(f"annotator{n}") for n in range(ANNOTATORS)]
     Membership.objects.bulk_create(Membership(project=project, user=user, role="annotator") for user in users)
     items = Item.objects.bulk_create(Item(project=project, image=image) for image in Image.objects.all())

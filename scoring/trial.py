@@ -153,7 +153,10 @@ def _out_of_fold(
         output = head.predict(labels.vectors[test])
         out.scores[test] = output.overall
         out.half_widths[test] = head.factors(labels.categories_of(test)) * output.overall_std
-        out.order[test] = replace(head, intercepts=whole.intercepts).predict(labels.vectors[test]).overall
+        # Heads of two folds stand at levels of their own, which say nothing of order: both go to the whole's.
+        rest = labels.vectors[~test]
+        lift = float((whole.unclipped(rest) - head.unclipped(rest)).mean()) if len(rest) else 0.0
+        out.order[test] = np.clip(head.unclipped(labels.vectors[test]) + lift, 0.0, 100.0)
     return out
 
 

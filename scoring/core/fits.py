@@ -14,7 +14,7 @@ RIDGES = np.logspace(-3, 5, 33)
 NOISE_FLOOR = 4.0  # score points squared: no label is surer than two points
 MIN_RELATIVE_EVIDENCE = 1.0  # nats a weaker ridge must win by, so that few labels do not overfit
 SLACK = 3.0  # nats a straight fit must win by: what it gains by chance at few labels
-FEWEST_BENT = 10
+FEWEST_BENT = 30  # below it people who agree with the prior would pay for a bend they do not need
 STRAIGHT_SHARE = 0.3  # of the straight part beside the bent one, in standard deviations
 HUNCH_SHARE = 0.3  # likewise, of a prior's own direction
 

@@ -16,6 +16,7 @@ SURE_FROM = 0.9
 ON_PRODUCT_SHARE = 0.85  # of the line's box that lies on the product
 WIDEST_PRINT = 0.8  # of the product's width: what is printed on a thing is narrower than the thing
 EDGE_SHARE = 0.12  # where the product is not known, only text near an edge of the picture is told apart
+READ = "text_laid_over"  # the cause of such a finding: the area of the lines
 LAID_OVER, CLEAR = 0.97, 0.1  # probabilities once the text was read, or none was
 
 
@@ -69,7 +70,7 @@ def _said(finding: Finding, found: Sequence[Line]) -> Finding:
         max(line.box.bottom for line in found),
     )
     area = sum((b.right - b.left) * (b.bottom - b.top) for b in (line.box for line in found))
-    return Finding(Defect.TEXT_OVERLAY, LAID_OVER, cause="text_laid_over", value=min(1.0, area), box=box)
+    return Finding(Defect.TEXT_OVERLAY, LAID_OVER, cause=READ, value=min(1.0, area), box=box)
 
 
 def _is_near_an_edge(box: Box) -> bool:

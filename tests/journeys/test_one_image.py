@@ -130,7 +130,7 @@ def promote_and_rescore(cast: Cast, hero: Image, run: TrainingRun, base: ModelVe
     """9 and 10: the candidate serves, the catalogue is scored anew, the queue is old, and all can go back."""
     candidate = run.candidate
     assert candidate is not None
-    assert candidate.verdict["promote"] is True, candidate.verdict
+    assert candidate.verdict["promote"] is True, [r for r in candidate.verdict["reasons"] if not r["passed"]]
     assert candidate.verdict["provisional"] is True
     assert (serving().champion, serving().displayed) == (candidate, base)
     before = Score.objects.get(image=hero, model=base).overall_score

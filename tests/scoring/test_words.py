@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scoring.core.measures import MEASURE_UNITS
+from scoring.core.overlay import READ
 from scoring.core.types import Defect, Dimension, Grade
 from scoring.words import (
     DEFECT_WORDS,
@@ -25,7 +26,8 @@ def test_everything_people_meet_has_words() -> None:
     assert set(GRADE_WORDS) == set(Grade)
     assert set(MEASURE_WORDS) >= set(MEASURE_UNITS)
     assert set(UNIT_WORDS) >= set(MEASURE_UNITS.values()) - {""}
-    assert set(MEASURE_UNITS) >= PARTS
+    assert {*MEASURE_UNITS, READ} >= PARTS
+    assert READ in MEASURE_WORDS
 
 
 @pytest.mark.parametrize(
