@@ -41,7 +41,9 @@ def main(keys: int) -> None:
 
         images_with_scores(keys + 10)
         pictures_stored(keys + 10)
-        project = Project.objects.create(name="Catalogue", blind_rate=0, repeat_rate=0, gold_rate=0)
+        project = Project.objects.create(
+            name="Catalogue", blind_rate=0, repeat_rate=0, gold_rate=0, holdout_share=0
+        )
         queue_fill(project=project)
         user = User.objects.create_user("ann")
         Membership.objects.create(project=project, user=user, role="annotator")
