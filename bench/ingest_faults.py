@@ -65,7 +65,7 @@ def measure(data: Path, options: argparse.Namespace, wanted: int) -> None:
             time.sleep(0.25)
         seconds = time.monotonic() - began
         ingest.wait(timeout=120)
-        images = count(connection, "SELECT count(*) FROM scoring_image")
+        images = count(connection, "SELECT count(*) FROM scoring_image WHERE NOT is_made")
         doubled = count(
             connection,
             "SELECT count(*) FROM (SELECT 1 FROM scoring_score GROUP BY image_id, model_id"
