@@ -35,7 +35,16 @@ def _start() -> None:
         os.environ["REDIS_URL"] = valkey.url
 
 
-if "PYTEST_XDIST_WORKER" not in os.environ:
+def _take_a_number(worker: str) -> None:
+    """A numbered Valkey database for each worker: one that empties its cache must not empty another's."""
+    head, slash, number = os.environ["REDIS_URL"].rpartition("/")
+    if number == "0":
+        os.environ["REDIS_URL"] = f"{head}{slash}{1 + int(worker.removeprefix('gw')) % 15}"
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _take_a_number(os.environ["PYTEST_XDIST_WORKER"])
+else:
     _start()
 
 
