@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,10 @@ def squares(folder: Path, count: int) -> list[bytes]:
     return (blobs * (count // len(blobs) + 1))[:count]
 
 
-def _timed(pool: multiprocessing.pool.Pool, work: object, blobs: list[bytes]) -> float:
+def _timed(pool: multiprocessing.pool.Pool, work: Callable[[list[bytes]], int], blobs: list[bytes]) -> float:
     batches = [blobs[start : start + BATCH] for start in range(0, len(blobs), BATCH)]
     began = time.monotonic()
-    pool.map(work, batches, chunksize=1)  # type: ignore[arg-type]
+    pool.map(work, batches, chunksize=1)
     return time.monotonic() - began
 
 

@@ -70,7 +70,7 @@ WHERE t.project_id = %(project)s AND NOT v.is_withdrawn AND NOT v.is_planted AND
   AND i.product_id NOT IN ({NEAR})
 ORDER BY random() LIMIT %(count)s
 ON CONFLICT DO NOTHING RETURNING id
-"""  # noqa: S608
+"""  # noqa: S608  (conditions and numbers of our own)
 # Finished pictures the person has not voted on first: their own would be recognised.
 WARMUP = f"""
 INSERT INTO labeling_probe ({COLUMNS})
@@ -81,7 +81,7 @@ WHERE t.project_id = %(project)s AND t.state IN ('settled', 'approved') AND NOT 
 ORDER BY EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.item_id = t.id AND a.user_id = %(me)s),
   random() LIMIT %(count)s
 RETURNING id
-"""  # noqa: S608
+"""  # noqa: S608  (conditions and numbers of our own)
 
 
 def probes_next(labeler: Labeler, *, count: int, holding: Collection[int]) -> list[Probe]:
