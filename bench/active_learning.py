@@ -1,21 +1,21 @@
 """Claims: few well chosen labels teach nearly all that many do, and choosing is never worse than chance.
 
-python -m bench.active_learning --data LABELS.csv [--seeds 12] [--cache FOLDER]
+python -m bench.active_learning --data LABELS.csv [--seeds 12] [--cache FOLDER] [--weights FILE]
 
 LABELS.csv has the columns path and score (0-100), as in LIVE in the Wild. For each seed a quarter of the
 pictures, drawn at random, is held out and never asked about; every arm spends the same shares of the rest.
 What people said of a picture is the oracle: their mean, or three noisy votes of it.
 
 No head here has seen any of the scores. Arms start from nothing, but those that say "from ruin" start from a
-head fitted on pictures of the pool before and after seeded faults. The encoder is ImageNet's; its projection
-was fitted on pictures without scores, these among them: so was every arm's.
+head fitted on pictures of the pool before and after seeded faults. The encoder is ImageNet's unless another
+is named, which must not have seen the scores either (``fresh/unscored.py``); its projection was fitted on
+pictures without scores, these among them: so was every arm's.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.claims import report
-from bench.fresh.scored_photos import Photos, photos_of
+from bench.fresh.scored_photos import Photos, paths_of, photos_of
+from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_weights
 
 SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
 HALF = SHARES.index(0.5)
@@ -173,18 +174,18 @@ def saved(mine: Array, theirs: Array, at: int) -> float:
     return 1.0 - share_reaching(mine, theirs[at]) / SHARES[at]
 
 
-def main(table: Path, seeds: int, cache: Path) -> None:
-    photos = photos_of(table, cache)
+def main(table: Path, seeds: int, cache: Path, weights: Path) -> None:
+    photos = photos_of(table, cache, weights)
     found: dict[Arm, list[list[float]]] = {arm: [] for arm in ARMS}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         world = world_of(photos, seed)
         for arm in ARMS:
             found[arm].append(curve_of(arm, seed, world))
-    curves = {arm: np.array(runs) for arm, runs in found.items()}
+    curves, encoder = {arm: np.array(runs) for arm, runs in found.items()}, said_of(weights)
     for arm in ARMS:
         means = zip(curves[arm].mean(axis=0), SHARES, strict=True)
         shown = ", ".join(f"{value:.3f} at {share:.0%}" for value, share in means)
-        report(f"SRCC by labels, {arm.name}", shown, "", "", None, f"mean of {seeds} seeds")
+        report(f"SRCC by labels, {arm.name}", shown, "", "", None, f"mean of {seeds} seeds; {encoder}")
     for arm in (PLAIN, RANDOM, QUEUE, RUIN_QUEUE, *NOISY):
         _report_enough(arm, curves, NOISY[0] if arm.noisy else PLAIN)
     for mine, theirs in ((QUEUE, RANDOM), (QUEUE, PLAIN), (RUIN_QUEUE, RUIN), (NOISY[2], NOISY[1])):
@@ -272,9 +273,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--seeds", type=int, default=12)
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "vitrine-bench-features")
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    add_weights_option(parser)
     wanted = parser.parse_args()
     if wanted.data is None:
         print("# no scored pictures given (SCORES=labels.csv): nothing was measured")
     else:
-        main(wanted.data, wanted.seeds, wanted.cache)
+        chosen = unscored_weights(wanted.weights, paths_of(wanted.data), wanted.cache)
+        main(wanted.data, wanted.seeds, wanted.cache, chosen)

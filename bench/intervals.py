@@ -1,8 +1,9 @@
 """Claim: nine of ten labels lie inside the 90 % interval, on a fold neither fit nor calibration has seen.
 
-Five times: three folds fit, one calibrates as a retrain does, one is asked. Needs a CSV as bench.srcc does.
+Five times: three folds fit, one calibrates as a retrain does, one is asked. Needs a CSV as bench.srcc does,
+and an encoder that saw none of the scores, the calibrating fold's neither.
 
-python -m bench.intervals --data labels.csv
+python -m bench.intervals --data labels.csv [--weights FILE]
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from bench.claims import report
 from bench.damage import labels_options, share_between
+from bench.fresh.unscored import said_of, unscored_weights
 from bench.srcc import FOLDS, tables
 from scoring.core.calibrate import conformal_factor
 from scoring.core.head import fit_head
@@ -28,7 +30,9 @@ def main() -> None:
         return
     rows = read_labels(wanted.data)
     people = np.array([row.score for row in rows])
-    vectors, _ = tables([row.path for row in rows], wanted.keep)
+    paths = [row.path for row in rows]
+    weights = unscored_weights(wanted.weights, paths)
+    vectors, _ = tables(paths, wanted.keep, weights)
     folds = kfold(len(rows), FOLDS)
     inside, widths = np.zeros(len(rows)), np.zeros(len(rows))
     for number, test in enumerate(folds):
@@ -47,7 +51,7 @@ def main() -> None:
         f"[{low:.3f}, {high:.3f}] of {len(rows)}",
         f"{LOW_BAR}-{HIGH_BAR}",
         LOW_BAR <= share <= HIGH_BAR,
-        f"mean half-width {widths.mean():.1f} points",
+        f"mean half-width {widths.mean():.1f} points; {said_of(weights)}",
     )
 
 

@@ -5,7 +5,10 @@ fits four folds and is asked about the fifth; the projection before it has seen 
 baseline: EfficientNet-Lite0 as it comes, five depths at native and half size, standardised ridge. Needs a
 CSV with the columns path and score (0-100), and std with votes for the ceiling, beside its pictures.
 
-python -m bench.srcc --data labels.csv
+Of an encoder that learned from these scores nothing can be said here; one encoder for each fold, tuned
+without it (``python -m scoring.tune --keep-folds``), may be named by ``--weights 'fold{fold}.safetensors'``.
+
+python -m bench.srcc --data labels.csv [--weights FILE]
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ import numpy as np
 
 from bench.claims import report
 from bench.damage import labels_options
+from bench.fresh.unscored import FOLD, said_of, unscored_weights
 from scoring.core.decode import STRIDE, Picture, as_input, whole_view
 from scoring.core.head import fit_head
 from scoring.core.metrics import Array, bootstrap, label_ceiling, paired_bootstrap, plcc, srcc
 from scoring.core.network import export_onnx, imagenet_encoder, tap_places
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.types import FloatArray
+from scoring.device import BASE_WEIGHTS, exported_graph, feature_version
 from scoring.evaluate import read_labels
 from scoring.photos import read_photo
 
@@ -34,6 +39,7 @@ GAIN_BAR = 0.03
 BASELINE_TAPS = (3, 5, 11, 16, 17)  # blocks 2, 4, 10, 15 and the head; the stem is number 0
 FOLDS = 5
 _session: Any = None
+_weights = BASE_WEIGHTS
 
 
 def main() -> None:
@@ -42,13 +48,18 @@ def main() -> None:
         return
     rows = read_labels(wanted.data)
     people = np.array([row.score for row in rows])
-    ours, plain = tables([row.path for row in rows], wanted.keep)
+    paths = [row.path for row in rows]
     rng = np.random.default_rng(0)
     folds = kfold(len(rows), FOLDS)
+    files = weights_by_fold(wanted.weights, paths)
+    seen = {file: tables(paths, wanted.keep, file) for file in dict.fromkeys(files)}
+    ours, plain = [seen[file][0] for file in files], seen[files[0]][1]
     guess = {
-        "ours": _cross_validated(folds, people, lambda train, test: _head(ours, people, train, test)),
+        "ours": _cross_validated(folds, people, lambda k, train, test: _head(ours[k], people, train, test)),
         "plain": _cross_validated(
-            folds, people, lambda train, test: ridge_predictions(plain, people, train, test, standardise=True)
+            folds,
+            people,
+            lambda _, train, test: ridge_predictions(plain, people, train, test, standardise=True),
         ),
     }
     means = {
@@ -65,17 +76,26 @@ def main() -> None:
         f"pooled [{whole.low:.3f}, {whole.high:.3f}]",
         f">= baseline + {GAIN_BAR}",
         means["ours"] >= means["plain"] + GAIN_BAR,
-        f"frozen Lite0 and ridge {means['plain']:.4f}; gain, pooled, [{gain.low:.3f}, {gain.high:.3f}]",
+        f"{said_of(files[0])}; frozen Lite0 and ridge {means['plain']:.4f}; "
+        f"gain, pooled, [{gain.low:.3f}, {gain.high:.3f}]",
     )
     report("PLCC on the same predictions", linear.value, f"[{linear.low:.3f}, {linear.high:.3f}]", "", None)
     report("SRCC of the highest these labels allow", means["ours"] / ceiling, f"of {ceiling:.3f}", "", None)
 
 
-def _cross_validated(folds: list[Any], people: Array, fit: Callable[[Any, Any], Array]) -> Array:
+def weights_by_fold(given: Path | None, paths: list[Path]) -> list[Path]:
+    """The weights that may be asked about each fold."""
+    if given is None or FOLD not in given.name:
+        return [unscored_weights(given, paths)] * FOLDS
+    named = [given.with_name(given.name.replace(FOLD, str(fold))) for fold in range(FOLDS)]
+    return [unscored_weights(file, paths) for file in named]
+
+
+def _cross_validated(folds: list[Any], people: Array, fit: Callable[[int, Any, Any], Array]) -> Array:
     guess = np.zeros(len(people))
     for number, test in enumerate(folds):
         train = np.concatenate([fold for k, fold in enumerate(folds) if k != number])
-        guess[test] = fit(train, test)
+        guess[test] = fit(number, train, test)
     return guess
 
 
@@ -84,16 +104,19 @@ def _head(vectors: FloatArray, people: Array, train: Any, test: Any) -> Array:
     return head.predict(vectors[test]).overall
 
 
-def tables(paths: list[Path], keep: Path | None) -> tuple[FloatArray, FloatArray]:
-    """Our vectors (N, F) and the baseline's (N, B)."""
+def tables(paths: list[Path], keep: Path | None, weights: Path) -> tuple[FloatArray, FloatArray]:
+    """Our vectors (N, F) by these weights and the baseline's (N, B); ``keep`` names what is kept of each."""
+    if keep is not None:
+        keep = keep.with_name(f"{keep.stem}-{feature_version(weights)}.npz")
     if keep is not None and keep.exists():
         kept = np.load(keep)
         return kept["ours"], kept["plain"]
+    exported_graph(weights)
     os.environ.update(OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "plain.onnx"
         export_onnx(imagenet_encoder(), graph)
-        with multiprocessing.get_context("spawn").Pool(2, _start, (str(graph),)) as pool:
+        with multiprocessing.get_context("spawn").Pool(2, _start, (str(graph), weights)) as pool:
             both = pool.map(_of_picture, paths, chunksize=4)
     ours, plain = (np.stack([row[k] for row in both]) for k in (0, 1))
     if keep is not None:
@@ -101,9 +124,11 @@ def tables(paths: list[Path], keep: Path | None) -> tuple[FloatArray, FloatArray
     return ours, plain
 
 
-def _start(graph: str) -> None:
-    global _session
+def _start(graph: str, weights: Path) -> None:
+    global _session, _weights
     import onnxruntime
+
+    _weights = weights
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -124,7 +149,7 @@ def _of_picture(path: Path) -> tuple[FloatArray, FloatArray]:
         for view in (native, half)
         for tap in BASELINE_TAPS
     ]
-    return extract_features([as_bytes(rgb)])[0].vector, np.concatenate(plain)
+    return extract_features([as_bytes(rgb)], _weights)[0].vector, np.concatenate(plain)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bench.fresh.unscored import add_weights_option
 from scoring.core.degrade import degrade
 from scoring.core.types import ByteArray, Defect, FloatArray
 from scoring.photos import Photo, photos_of, read_photo
@@ -52,8 +53,9 @@ def options(description: str | None) -> argparse.Namespace | None:
 
 
 def labels_options(description: str | None) -> argparse.Namespace | None:
-    """``--data CSV`` (or SCORES), and where to keep features; None, said aloud, without a CSV."""
+    """``--data CSV`` (or SCORES), weights, and where to keep features; None, said aloud, without a CSV."""
     parser = argparse.ArgumentParser(description=description)
+    add_weights_option(parser)
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--keep", type=Path, help="keep the features in this .npz, or use it again")
     wanted = parser.parse_args()

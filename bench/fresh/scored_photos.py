@@ -30,33 +30,42 @@ class Photos:
     severity: npt.NDArray[np.float64]
 
 
-def photos_of(table: Path, cache: Path) -> Photos:
-    """The pictures of a CSV with the columns path and score; kept in ``cache`` per encoder and table."""
+def paths_of(table: Path) -> list[Path]:
+    """The pictures a CSV with the columns path and score speaks of, in its order."""
+    return [table.parent / row["path"] for row in _rows(table)]
+
+
+def photos_of(table: Path, cache: Path, weights: Path) -> Photos:
+    """The pictures of a table and their features by ``weights``; kept in ``cache`` per weights and table."""
     from scoring import device
 
-    name = hashlib.sha256(device.feature_version().encode() + table.read_bytes()).hexdigest()[:16]
+    name = hashlib.sha256(device.feature_version(weights).encode() + table.read_bytes()).hexdigest()[:16]
     kept = cache / f"photos-{name}.npz"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, **_extracted(table))
+        np.savez(kept, **_extracted(table, weights))
     with np.load(kept) as known:
         return Photos(**{name: known[name] for name in Photos.__dataclass_fields__})
 
 
-def _extracted(table: Path) -> dict[str, Any]:
-    rows = list(csv.DictReader(table.open(encoding="utf-8", newline="")))
-    paths = [table.parent / row["path"] for row in rows]
-    whole = _features(path.read_bytes() for path in paths)
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _extracted(table: Path, weights: Path) -> dict[str, Any]:
+    paths = paths_of(table)
+    whole = _features((path.read_bytes() for path in paths), weights)
     rng = np.random.default_rng(SEED)
     source = np.sort(rng.permutation(len(paths))[:HARMED])
     severity = rng.uniform(MILDEST, SEVEREST, len(source))
     harmed = _features(
-        _harmed(paths[k], s, k) for k, s in zip(source.tolist(), severity.tolist(), strict=True)
+        (_harmed(paths[k], s, k) for k, s in zip(source.tolist(), severity.tolist(), strict=True)), weights
     )
     return {
         "vectors": np.stack([each.vector for each in whole]),
         "embeddings": np.stack([each.embedding for each in whole]),
-        "scores": np.array([float(row["score"]) for row in rows]),
+        "scores": np.array([float(row["score"]) for row in _rows(table)]),
         "harmed": np.stack([each.vector for each in harmed]),
         "source": source,
         "severity": severity,
@@ -78,7 +87,7 @@ def _harmed(path: Path, severity: float, number: int) -> bytes:
     return out.getvalue()
 
 
-def _features(blobs: Iterator[bytes]) -> list[Any]:
+def _features(blobs: Iterator[bytes], weights: Path) -> list[Any]:
     """Features of pictures, a batch at a time."""
     from scoring import device
 
@@ -86,6 +95,6 @@ def _features(blobs: Iterator[bytes]) -> list[Any]:
     for blob in blobs:
         batch.append(blob)
         if len(batch) == BATCH:
-            found += device.extract_features(batch)
+            found += device.extract_features(batch, weights)
             batch = []
-    return found + (device.extract_features(batch) if batch else [])
+    return found + (device.extract_features(batch, weights) if batch else [])

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.urls import resolve
 
 from bench import table
 from bench.claims import report
+from bench.fresh import unscored
+from scoring import device
+from scoring.core.checkpoint import read_tensor_file, write_tensors
+from scoring.core.network import imagenet_encoder
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +50,44 @@ def test_every_bench_ends_in_a_claim() -> None:
     for script in (ROOT / "bench").glob("*.py"):
         if script.name not in {"__init__.py", "claims.py", "table.py"}:
             assert "from bench.claims import report" in script.read_text(), script.name
+
+
+def test_scored_pictures_are_not_asked_of_an_encoder_that_may_have_seen_their_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = read_tensor_file(device.BASE_WEIGHTS)
+    projection = {name: value for name, value in shipped.items() if not name.startswith("encoder.")}
+    plain = {
+        f"encoder.{name}": value.numpy().astype(np.float16)
+        for name, value in imagenet_encoder().state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    tuned = plain | {"encoder._conv_stem.weight": plain["encoder._conv_stem.weight"] * np.float16(1.01)}
+    of_imagenet, of_scores = (
+        tmp_path / f"{write_tensors(tmp_path, encoder | projection, {})}.safetensors"
+        for encoder in (plain, tuned)
+    )
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(b"a")
+    fitted: list[Path | None] = []
+
+    def fit(given: Path | None, _pictures: list[Path], kept: Path) -> None:
+        fitted.append(given)
+        kept.write_bytes(b"fitted")
+
+    monkeypatch.setattr(unscored, "_fit", fit)
+    monkeypatch.setattr(device, "BASE_WEIGHTS", of_imagenet)
+    assert unscored.unscored_weights(None, [picture], tmp_path) == of_imagenet
+    monkeypatch.setattr(device, "BASE_WEIGHTS", of_scores)
+    kept = unscored.unscored_weights(None, [picture], tmp_path)
+    assert kept == unscored.unscored_weights(None, [picture], tmp_path)  # fitted once
+    assert (fitted, kept.read_bytes()) == ([None], b"fitted")
+    assert (
+        unscored.unscored_weights(of_scores, [picture], tmp_path) == of_scores
+    )  # who names it vouches for it
+    alone = tmp_path / f"{write_tensors(tmp_path, tuned, {})}.safetensors"
+    assert unscored.unscored_weights(alone, [picture], tmp_path).read_bytes() == b"fitted"
+    assert fitted == [None, alone]
 
 
 def test_the_spec_for_other_people_s_drivers_speaks_of_addresses_that_exist() -> None:
