@@ -1,10 +1,14 @@
 """``vitrine pretrain``: make the weights that ship with the package, reproducibly.
 
-    vitrine pretrain --photos FOLDER ... --shop FOLDER ... --scores CSV --out FOLDER [--encoder FILE]
+    vitrine pretrain --photos FOLDER ... --shop FOLDER ... --scores CSV --out FOLDER [--tuned FOLDER]
 
 ``--photos`` and ``--shop`` are product photos without scores, by people and by shops: they are degraded by
 seeded faults. A quarter of their groups (``scoring.photos``) is never touched, so that benches can ask about
 photos nobody trained on. ``--scores`` is a CSV with the columns path and score (0-100). One seed draws all.
+
+``--tuned`` is what ``python -m scoring.tune --folds 5`` wrote: the encoder, and one per fold that never saw
+the fold's scores. Each of those is taken through the whole fit without its fold; what it then says of the
+fold calibrates the intervals and is written to left_out.csv, for benches.
 """
 
 from __future__ import annotations
@@ -25,15 +29,19 @@ from typing import Any
 import numpy as np
 
 from scoring.core import base_fit
-from scoring.core.checkpoint import read_tensor_file, write_tensors
+from scoring.core.base_fit import LeftOut
+from scoring.core.checkpoint import write_tensors
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
-from scoring.core.evidence import Evidence
+from scoring.core.evidence import Array, Evidence
 from scoring.core.features import FEATURE_CODE, model_to_tensors, views_of
 from scoring.core.head import head_to_tensors
 from scoring.core.measures import MEASURE_NAMES
+from scoring.core.metrics import srcc
+from scoring.core.ridge import kfold
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import Defect, FloatArray
+from scoring.encoders import EncoderWeights, export, read_encoders
 from scoring.photos import photos_of, read_photo
 
 FAULTS = 2  # single faults per photo
@@ -63,7 +71,7 @@ class Task:
     is_shop: bool = False
 
 
-_session: Any = None
+_sessions: list[Any] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,13 +83,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         folders[render_photos(options.out / "rendered", options.rendered)] = True
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     print(f"{len(tasks)} rows of evidence", flush=True)
-    tensors = _encoder_tensors(options.encoder)
-    graph = options.out / "encoder.onnx"
-    _export(tensors, graph)
-    evidence = gather(tasks, graph, processes=options.processes)
+    encoders = read_encoders(options.tuned)
+    graphs = [options.out / f"encoder{number}.onnx" for number in range(len(encoders))]
+    for encoder, graph in zip(encoders, graphs, strict=True):
+        export(encoder, graph)
+    evidence, *folds = gather(tasks, graphs, processes=options.processes)
     if options.keep is not None:
         _keep(options.keep, evidence, tasks)
-    digest = fit_and_write(evidence, tensors, options)
+    left_out = None
+    if folds:
+        left_out = leave_out(folds, encoders[1:], options)
+        _write_left_out(options.out / "left_out.csv", tasks, left_out)
+    digest = fit_and_write(evidence, encoders[0], options, left_out)
     print(json.dumps({"weights": str(options.out / "base.safetensors"), "sha256": digest}))
     return 0
 
@@ -132,37 +145,83 @@ def _scored_tasks(scores: Path) -> list[Task]:
         ]
 
 
-def gather(tasks: Sequence[Task], graph: Path, *, processes: int) -> Evidence:
-    """Raw network vectors and measures of every task, in order, by several processes."""
+def gather(tasks: Sequence[Task], graphs: Sequence[Path], *, processes: int) -> list[Evidence]:
+    """Raw vectors by each network, and measures, of every task in order, by several processes."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (str(graph),)) as pool:
-        rows = []
-        for done, row in enumerate(pool.imap(_work, tasks, chunksize=4), start=1):
-            rows.append(row)
+    raws: list[list[FloatArray]] = [[] for _ in graphs]
+    measures = []
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (graphs,)) as pool:
+        for done, (told, measured) in enumerate(pool.imap(_work, tasks, chunksize=4), start=1):
+            for kept, raw in zip(raws, told, strict=True):
+                kept.append(raw)
+            measures.append(measured)
             if done % 500 == 0:
                 print(f"{done} of {len(tasks)}", flush=True)
-    return Evidence(
-        raw=np.stack([row[0] for row in rows]),
-        measures=np.stack([row[1] for row in rows]),
-        source=np.array([task.source for task in tasks], dtype=np.int64),
-        fault=[task.fault for task in tasks],
-        severity=np.array([task.severity for task in tasks]),
-        people=np.array([task.score for task in tasks]),
-        is_shop=np.array([task.is_shop for task in tasks]),
-        group=[task.group for task in tasks],
-    )
+    return [
+        Evidence(
+            raw=np.stack(raw),
+            measures=np.stack(measures),
+            source=np.array([task.source for task in tasks], dtype=np.int64),
+            fault=[task.fault for task in tasks],
+            severity=np.array([task.severity for task in tasks]),
+            people=np.array([task.score for task in tasks]),
+            is_shop=np.array([task.is_shop for task in tasks]),
+            group=[task.group for task in tasks],
+        )
+        for raw in raws
+    ]
 
 
-def fit_and_write(evidence: Evidence, tensors: dict[str, Any], options: argparse.Namespace) -> str:
+def leave_out(
+    evidence: Sequence[Evidence], encoders: Sequence[EncoderWeights], options: argparse.Namespace
+) -> LeftOut:
+    """What each fold's whole model, fitted without the fold's scores, says of them."""
+    scored = np.flatnonzero(np.isfinite(evidence[0].people))
+    folds = kfold(len(scored), len(evidence))
+    jobs = [
+        (each, encoder.taught, scored[fold], options.size)
+        for each, encoder, fold in zip(evidence, encoders, folds, strict=True)
+    ]
+    side_by_side = max(1, min(len(jobs), options.processes // 2))
+    os.environ["OMP_NUM_THREADS"] = str(max(1, options.processes // side_by_side))
+    guess, doubt = np.zeros(len(scored)), np.zeros(len(scored))
+    with multiprocessing.get_context("spawn").Pool(side_by_side) as pool:
+        for fold, (said, unsure) in zip(folds, pool.imap(_ask_fold, jobs), strict=True):
+            guess[fold], doubt[fold] = said, unsure
+    people = evidence[0].people[scored]
+    each = ", ".join(f"{srcc(guess[fold], people[fold]):.4f}" for fold in folds)
+    print(f"SRCC of folds left out: {each}", flush=True)
+    return LeftOut(guess, doubt)
+
+
+def _ask_fold(job: tuple[Evidence, FloatArray | None, Any, int]) -> tuple[Array, Array]:
+    evidence, taught, fold, size = job
+    known = evidence.without(fold)
+    model = base_fit.fit_features(known, version="fold", size=size, taught=taught)
+    head = base_fit.fit_base_head(base_fit.vectors_of(model, known), known, version="fold")
+    said = head.predict(base_fit.vectors_of(model, evidence)[fold].astype(np.float32))
+    return said.overall, said.epistemic_var
+
+
+def _write_left_out(path: Path, tasks: Sequence[Task], left_out: LeftOut) -> None:
+    scored = [task for task in tasks if math.isfinite(task.score)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "score", "guess", "doubt"])
+        for task, guess, doubt in zip(scored, left_out.guess, left_out.doubt, strict=True):
+            writer.writerow([Path(task.path).name, task.score, f"{guess:.4f}", f"{doubt:.4f}"])
+
+
+def fit_and_write(
+    evidence: Evidence, encoder: EncoderWeights, options: argparse.Namespace, left_out: LeftOut | None
+) -> str:
     """Fit everything on the evidence and write the weights file; returns its digest."""
     version = "fitting"
-    model = base_fit.fit_features(evidence, version=version, size=options.size)
+    model = base_fit.fit_features(evidence, version=version, size=options.size, taught=encoder.taught)
     head = base_fit.fit_base_head(
-        base_fit.vectors_of(model, evidence),
-        evidence,
-        version=version,
+        base_fit.vectors_of(model, evidence), evidence, version=version, left_out=left_out
     )
-    body = {f"encoder.{name}": value.astype(np.float16) for name, value in tensors.items()}
+    body = {f"encoder.{name}": value.astype(np.float16) for name, value in encoder.tensors.items()}
     body |= model_to_tensors(model)
     body |= {f"head.{name}": value for name, value in head_to_tensors(head).items()}
     meta = {
@@ -186,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rendered", type=int, default=60, help="pictures of our own studio to add as a shop's"
     )
     parser.add_argument("--scores", type=Path, help="CSV with path and score (0-100)")
-    parser.add_argument("--encoder", type=Path, help="safetensors of a tuned encoder (default: ImageNet)")
+    parser.add_argument("--tuned", type=Path, help="folder of tuned encoders (default: ImageNet's)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=400, help="photos per folder")
     parser.add_argument("--size", type=int, default=VECTOR_SIZE, help="numbers kept of the network's vector")
@@ -194,26 +253,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", type=Path, help="also keep the evidence in this .npz")
     return parser
-
-
-def _encoder_tensors(path: Path | None) -> dict[str, Any]:
-    """Encoder weights by name, without the counters batch norm keeps for training."""
-    if path is not None:
-        return {name.removeprefix("encoder."): value for name, value in read_tensor_file(path).items()}
-    from scoring.core.network import imagenet_encoder
-
-    state = imagenet_encoder().state_dict()
-    return {name: value.numpy() for name, value in state.items() if not name.endswith("num_batches_tracked")}
-
-
-def _export(tensors: dict[str, Any], graph: Path) -> None:
-    import torch
-
-    from scoring.core.network import export_onnx, load_encoder
-
-    export_onnx(
-        load_encoder({n: torch.from_numpy(np.asarray(v, np.float32)) for n, v in tensors.items()}), graph
-    )
 
 
 def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
@@ -231,20 +270,23 @@ def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
     )
 
 
-def _start(graph: str) -> None:
-    global _session
+def _start(graphs: Sequence[Path]) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    _session = onnxruntime.InferenceSession(graph, options)
+    _sessions[:] = [onnxruntime.InferenceSession(str(graph), options) for graph in graphs]
 
 
-def _work(task: Task) -> tuple[FloatArray, FloatArray]:
+def _work(task: Task) -> tuple[list[FloatArray], FloatArray]:
     rgb = read_photo(Path(task.path))
     if task.fault is not None:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
     views = views_of(Picture(rgb))
-    raw = [_session.run(None, {"pictures": view[None]})[0][0] for view in (views.whole, views.crop)]
-    measures = np.array([views.measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)
-    return np.concatenate(raw).astype(np.float32), measures
+    raws = [
+        np.concatenate(
+            [session.run(None, {"pictures": view[None]})[0][0] for view in (views.whole, views.crop)]
+        ).astype(np.float32)
+        for session in _sessions
+    ]
+    return raws, np.array([views.measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)

@@ -7,7 +7,7 @@ seeded fault (how far it should fall), and untouched pictures (whom not to accus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -75,9 +75,25 @@ OVERALL_HARM: Mapping[Defect, float] = {
 }
 
 
-def fit_features(evidence: Evidence, *, version: str, size: int) -> FeatureModel:
-    """Projection by PCA of untouched rows, usual measures, and defect heads."""
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was said of the scored rows (S,) without having seen their scores: ``guess`` 0-100, and
+    ``doubt``, the epistemic variance, in squared points."""
+
+    guess: Array
+    doubt: Array
+
+
+def fit_features(
+    evidence: Evidence, *, version: str, size: int, taught: FloatArray | None = None
+) -> FeatureModel:
+    """Projection by PCA of untouched rows, usual measures, and defect heads.
+
+    ``taught`` (K, R): directions that tuning the encoder found, kept beside those of the PCA.
+    """
     centre, components = projection_of(evidence, size=size)
+    if taught is not None:
+        components = np.concatenate([components, _even(taught, evidence, centre)])
     fair = evidence.fair
     usual = evidence.measures[fair if fair.any() else evidence.untouched].astype(np.float64)
     model = FeatureModel(
@@ -113,6 +129,13 @@ def projection_of(evidence: Evidence, *, size: int) -> tuple[FloatArray, FloatAr
     return centre, (np.concatenate([first, second]) / np.sqrt(spread)).astype(np.float32)
 
 
+def _even(directions: FloatArray, evidence: Evidence, centre: FloatArray) -> FloatArray:
+    """Directions (K, R) scaled so that untouched photos differ by one along each."""
+    photos = evidence.raw[evidence.untouched].astype(np.float32) - centre
+    spread = np.maximum((photos @ directions.T).std(axis=0), 1e-6)
+    return np.asarray(directions / spread[:, None], dtype=np.float32)
+
+
 def _directions(rows: FloatArray, count: int) -> tuple[FloatArray, float]:
     """At most ``count`` orthonormal directions (P, R) of most spread in rows (N, R); the first's variance."""
     values, basis = np.linalg.eigh((rows @ rows.T).astype(np.float64))
@@ -135,8 +158,14 @@ def vectors_of(model: FeatureModel, evidence: Evidence) -> Array:
     return np.concatenate([seen, felt(logits.astype(np.float32))], axis=1)
 
 
-def fit_base_head(vectors: Array, evidence: Evidence, *, version: str) -> Head:
-    """The first head: people's scores where there are any, falls of before-and-after pairs everywhere."""
+def fit_base_head(
+    vectors: Array, evidence: Evidence, *, version: str, left_out: LeftOut | None = None
+) -> Head:
+    """The first head: people's scores where there are any, falls of before-and-after pairs everywhere.
+
+    ``left_out``: what models said of the scored rows that had not seen them, encoder included. Without it
+    only the head's own fit leaves them out, which is too kind where the encoder was tuned on them.
+    """
     scored = np.flatnonzero(np.isfinite(evidence.people))
     anchor = vectors[scored].mean(axis=0) if len(scored) else vectors[evidence.untouched].mean(axis=0)
     overall, level = _fit_overall(vectors, evidence, scored, anchor)
@@ -153,7 +182,9 @@ def fit_base_head(vectors: Array, evidence: Evidence, *, version: str) -> Head:
         covariance=overall.covariance,
         noise_var=overall.noise_var,
     )
-    return _calibrated(head, vectors, evidence, scored) if len(scored) >= FEWEST_SCORED else head
+    if len(scored) < FEWEST_SCORED:
+        return head
+    return _calibrated(head, left_out or _leave_out(head, vectors, evidence, scored), evidence.people[scored])
 
 
 def _fit_overall(
@@ -199,8 +230,8 @@ def _harm(fault: Defect | None, dimension: Dimension) -> float:
     return HARMS[fault].get(dimension, 0.0) if fault else 0.0
 
 
-def _calibrated(head: Head, vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64]) -> Head:
-    """Noise and conformal factor from scored rows that were left out of the fit, a fifth at a time."""
+def _leave_out(head: Head, vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64]) -> LeftOut:
+    """Guesses of scored rows by fits that left them out, a fifth at a time."""
     guess, doubt = np.zeros(len(scored)), np.zeros(len(scored))
     for fold in kfold(len(scored), CALIBRATION_FOLDS):
         kept = np.setdiff1d(np.arange(len(scored)), fold)
@@ -208,7 +239,11 @@ def _calibrated(head: Head, vectors: Array, evidence: Evidence, scored: npt.NDAr
         features = vectors[scored[fold]] - head.mean
         guess[fold] = np.clip(level + features @ fit.coefficients, 0, 100)
         doubt[fold] = ((features @ fit.covariance) * features).sum(axis=1)
-    people = evidence.people[scored]
-    noise = max(NOISE_FLOOR, float(np.mean((guess - people) ** 2 - doubt)))
-    factor = conformal_factor(guess, people, np.sqrt(doubt + noise))
+    return LeftOut(guess, doubt)
+
+
+def _calibrated(head: Head, left_out: LeftOut, people: Array) -> Head:
+    """Noise and conformal factor from scored rows that were left out."""
+    noise = max(NOISE_FLOOR, float(np.mean((left_out.guess - people) ** 2 - left_out.doubt)))
+    factor = conformal_factor(left_out.guess, people, np.sqrt(left_out.doubt + noise))
     return replace(head, noise_var=noise, interval_factor=factor)

@@ -76,7 +76,12 @@ def whole_view(image: Image.Image, *, longest: int) -> FloatArray:
 
 
 def native_crop(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> FloatArray:
-    """Native pixels around ``centre`` (fractions x, y): float32 (3, side, side).
+    """``native_pixels`` as the network reads them: float32 (3, side, side)."""
+    return as_input(native_pixels(rgb, side=side, centre=centre))
+
+
+def native_pixels(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> ByteArray:
+    """Native pixels around ``centre`` (fractions x, y): uint8 (side, side, 3).
 
     A smaller picture is mirrored at its edges, which adds no edges and no blur of its own.
     """
@@ -87,7 +92,7 @@ def native_crop(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5
     missing = (side - crop.shape[0], side - crop.shape[1])
     if missing != (0, 0):
         crop = np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
-    return as_input(crop)
+    return crop
 
 
 def as_input(rgb: ByteArray) -> FloatArray:

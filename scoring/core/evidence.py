@@ -31,6 +31,22 @@ class Evidence:
     is_shop: npt.NDArray[np.bool_]
     group: Sequence[str]
 
+    def without(self, rows: npt.NDArray[np.int64]) -> Evidence:
+        """All but these rows, which must be nobody's source."""
+        kept = np.setdiff1d(np.arange(len(self.source)), rows)
+        place = np.full(len(self.source) + 1, -1)  # the last: where -1 points
+        place[kept] = np.arange(len(kept))
+        return Evidence(
+            raw=self.raw[kept],
+            measures=self.measures[kept],
+            source=place[self.source[kept]],
+            fault=[self.fault[row] for row in kept],
+            severity=self.severity[kept],
+            people=self.people[kept],
+            is_shop=self.is_shop[kept],
+            group=[self.group[row] for row in kept],
+        )
+
     @property
     def untouched(self) -> npt.NDArray[np.bool_]:
         return self.source < 0

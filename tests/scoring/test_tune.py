@@ -1,4 +1,4 @@
-"""``python -m scoring.tune`` runs from end to end on a CPU: one step, tiny pictures, two folds."""
+"""Tuning an encoder and fitting what ships on it run from end to end on a CPU: tiny pictures, two folds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def photos(tmp_path: Path) -> Path:
 def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from scoring import tune
+    from scoring import device, pretrain, tune
 
     out = tmp_path / "out"
     argv = ["--photos", str(photos), "--scores", str(photos / "labels.csv"), "--out", str(out)]
@@ -42,8 +42,23 @@ def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
     assert all(len(folds) == 2 for folds in told["folds"].values())
     stage_one, tuned = (read_tensor_file(out / f"{name}.safetensors") for name in ("degradations", "encoder"))
     assert stage_one.keys() == tuned.keys()
-    moved = np.abs(tuned["_conv_head.weight"].astype(np.float32) - stage_one["_conv_head.weight"])
+    moved = np.abs(
+        tuned["encoder._conv_head.weight"].astype(np.float32) - stage_one["encoder._conv_head.weight"]
+    )
     assert float(moved.max()) > 0
+
+    base = tmp_path / "base"
+    argv = ["--photos", str(photos), "--scores", str(photos / "labels.csv"), "--tuned", str(out)]
+    argv += ["--out", str(base), "--rendered", "0", "--size", "8", "--processes", "2"]
+    assert pretrain.main(argv) == 0
+    with (base / "left_out.csv").open(newline="") as file:
+        left_out = list(csv.DictReader(file))
+    assert [row["name"] for row in left_out] == [f"{seed}.jpg" for seed in range(6)]
+    assert all(0 <= float(row["guess"]) <= 100 and float(row["doubt"]) > 0 for row in left_out)
+    blob = (photos / "0.jpg").read_bytes()
+    features = device.extract_features([blob], weights=base / "base.safetensors")
+    said = device.base_head(base / "base.safetensors").predict(features[0].vector[None])
+    assert 0 <= said.overall[0] <= 100
 
 
 def test_the_worse_of_a_pair_is_the_more_harmed_one(photos: Path) -> None:
@@ -52,4 +67,4 @@ def test_the_worse_of_a_pair_is_the_more_harmed_one(photos: Path) -> None:
     pair = next(iter(Pairs(sorted(photos.glob("*.jpg")), seed=1, side=32)))
     assert float(pair["heavy"]) > float(pair["light"])
     assert float(pair["gap"]) == pytest.approx(0.6 * float(pair["heavy"] - pair["light"]))
-    assert pair["better_whole"].shape == pair["worse_crop"].shape == (3, 32, 32)
+    assert pair["better_whole"].shape == pair["worse_crop"].shape == (32, 32, 3)

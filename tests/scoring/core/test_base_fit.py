@@ -9,6 +9,7 @@ import pytest
 
 from scoring.core.base_fit import (
     OVERALL_HARM,
+    LeftOut,
     fit_base_head,
     fit_features,
     projection_of,
@@ -141,3 +142,30 @@ def test_a_feature_model_survives_its_file(evidence: Evidence) -> None:
     again = model_from_tensors(model_to_tensors(model), version="t")
     assert np.abs(again.components - model.components).max() < 1e-3 * np.abs(model.components).max()
     assert (again.defect_bias == model.defect_bias).all()
+
+
+def test_directions_an_encoder_was_taught_are_kept_and_count_as_one_along_each(evidence: Evidence) -> None:
+    taught = np.random.default_rng(0).normal(size=(3, RAW)).astype(np.float32) * [[1], [20], [0.01]]
+    model = fit_features(evidence, version="t", size=40, taught=taught)
+    along = (evidence.raw[evidence.untouched] - model.centre) @ model.components[-3:].T
+    assert along.std(axis=0) == pytest.approx(np.ones(3), rel=1e-3)
+    assert model.defect_weights.shape[1] == len(model.components) + len(MEASURE_NAMES)
+
+
+def test_rows_left_out_take_nothing_else_with_them(evidence: Evidence) -> None:
+    gone = np.array([0, 5, SCORED - 1])
+    rest = evidence.without(gone)
+    assert len(rest.source) == len(evidence.source) - 3
+    harmed = np.flatnonzero(rest.source >= 0)
+    old = np.setdiff1d(np.arange(len(evidence.source)), gone)
+    assert np.array_equal(old[rest.source[harmed]], evidence.source[old[harmed]])
+    assert np.isfinite(rest.people).sum() == SCORED - 3
+
+
+def test_intervals_are_as_wide_as_models_that_left_the_picture_out_were_wrong(evidence: Evidence) -> None:
+    model = fit_features(evidence, version="t", size=200)
+    vectors, people = vectors_of(model, evidence), evidence.people[:SCORED]
+    wrong = LeftOut(people + np.where(np.arange(SCORED) % 2, 20.0, -20.0), np.full(SCORED, 1.0))
+    head = fit_base_head(vectors, evidence, version="t", left_out=wrong)
+    assert head.noise_var == pytest.approx(399, abs=1)
+    assert head.interval_factor * np.sqrt(head.noise_var + 1) == pytest.approx(20, abs=0.1)

@@ -1,0 +1,57 @@
+"""Encoders to fit a base on: ImageNet's, or those that ``python -m scoring.tune`` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scoring.core.checkpoint import read_tensor_file
+from scoring.core.types import FloatArray
+
+COUNTER = "num_batches_tracked"  # batch norm keeps it for training only
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    """An encoder's tensors by name, and the directions (K, R) it was taught, if it was."""
+
+    tensors: dict[str, Any]
+    taught: FloatArray | None
+
+
+def read_encoders(tuned: Path | None) -> list[EncoderWeights]:
+    """The encoder that will ship, and those of the folds in order; ImageNet's alone if none was tuned."""
+    if tuned is None:
+        from scoring.core.network import imagenet_encoder
+
+        state = imagenet_encoder().state_dict()
+        return [
+            EncoderWeights({n: value.numpy() for n, value in state.items() if not n.endswith(COUNTER)}, None)
+        ]
+    folds = sorted(tuned.glob("fold*.safetensors"), key=lambda path: int(path.stem.removeprefix("fold")))
+    return [_tuned(read_tensor_file(path)) for path in (tuned / "encoder.safetensors", *folds)]
+
+
+def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
+    """An encoder with what taught it: the directions of the score and of each fault."""
+    spread = np.sqrt(tensors["norm.running_var"].astype(np.float32) + 1e-5)
+    heads = [tensors[f"{name}.weight"].astype(np.float32) for name in ("score_head", "fault_head")]
+    prefix = "encoder."
+    encoder = {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
+    return EncoderWeights(encoder, np.concatenate(heads) / spread)
+
+
+def export(encoder: EncoderWeights, graph: Path) -> None:
+    """Write an encoder's ONNX graph."""
+    import torch
+
+    from scoring.core.network import export_onnx, load_encoder
+
+    export_onnx(
+        load_encoder({n: torch.from_numpy(np.asarray(v, np.float32)) for n, v in encoder.tensors.items()}),
+        graph,
+    )
