@@ -7,6 +7,7 @@ together: a sender, a product, a kind of thing. Without one, photos of one folde
 from __future__ import annotations
 
 import csv
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def photos_of(folder: Path) -> list[Photo]:
         return sorted(photos, key=lambda photo: str(photo.path))
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
     return [Photo(path, f"{folder.name}/{path.parent.relative_to(folder)}") for path in found]
+
+
+def seen_photos(folder: Path, *, limit: int, rng: np.random.Generator) -> list[Photo]:
+    """At most ``limit`` photos of a folder that training may see, drawn at random."""
+    found = [photo for photo in photos_of(folder) if not photo.is_unseen]
+    return [found[index] for index in rng.permutation(len(found))[:limit]]
+
+
+def draw_of(folder: Path, seed: int) -> np.random.Generator:
+    """The generator that draws from one folder, whatever other folders there are."""
+    return np.random.default_rng([seed, zlib.crc32(folder.name.encode())])
 
 
 def read_photo(path: Path) -> ByteArray:

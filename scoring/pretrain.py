@@ -20,7 +20,6 @@ import math
 import multiprocessing
 import os
 import shutil
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +41,7 @@ from scoring.core.ridge import kfold
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import Defect, FloatArray
 from scoring.encoders import EncoderWeights, export, read_encoders
-from scoring.photos import photos_of, read_photo
+from scoring.photos import draw_of, read_photo, seen_photos
 
 FAULTS = 2  # single faults per photo
 RENDER_SEED = 7
@@ -121,10 +120,9 @@ def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed:
     tasks = _scored_tasks(scores) if scores is not None else []
     chances = np.array([HARD_CHANCE if defect in HARD_TO_TELL else 1.0 for defect in Defect])
     for folder, is_shop in folders.items():
-        rng = np.random.default_rng([seed, zlib.crc32(folder.name.encode())])
-        found = [photo for photo in photos_of(folder) if not photo.is_unseen]
-        for index in rng.permutation(len(found))[:limit]:
-            clean = Task(path=str(found[index].path), group=found[index].group, is_shop=is_shop)
+        rng = draw_of(folder, seed)
+        for photo in seen_photos(folder, limit=limit, rng=rng):
+            clean = Task(path=str(photo.path), group=photo.group, is_shop=is_shop)
             source = len(tasks)
             tasks.append(clean)
             faults = rng.choice(len(Defect), size=FAULTS + 1, replace=False, p=chances / chances.sum())

@@ -31,7 +31,7 @@ from scoring.core.network import Encoder, feature_count, imagenet_encoder
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.train_loop import Batch, Schedule, Tuned
 from scoring.core.types import FloatArray
-from scoring.photos import photos_of
+from scoring.photos import draw_of, seen_photos
 from scoring.tune_pictures import FAULT_NAMES, Pairs, Pool, Scored, read_scored, score_batches
 
 USUAL = 256  # pictures that say what is usual
@@ -62,7 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def by_degradations(options: argparse.Namespace, pool: Pool, say: _Clock) -> Tuned:
     """Stage one: no human score is seen, and no photo of the groups that tests are kept for."""
-    photos = [photo.path for f in options.photos for photo in photos_of(f) if not photo.is_unseen]
+    photos = [
+        photo.path
+        for folder in options.photos
+        for photo in seen_photos(folder, limit=options.limit, rng=draw_of(folder, options.seed))
+    ]
     model = Tuned(imagenet_encoder(), feature_count(), len(FAULT_NAMES)).to(options.device)
     fresh = _fresh_pairs(photos, options)
     for _ in range(options.ahead):
@@ -266,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
     parser.add_argument("--scores", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=600, help="photos per folder")
     parser.add_argument("--steps", type=int, default=1200, help="of stage one")
     parser.add_argument("--batch", type=int, default=32, help="new pairs of a step; scored pictures of one")
     parser.add_argument("--pairs", type=int, default=64, help="pairs a step of stage one sees, new and again")
