@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from skactiveml.pool import CoreSet, GreedySamplingX
+from skactiveml.pool import CoreSet, GreedySamplingX, ProbCover, QueryByCommittee
+from skactiveml.regressor import SklearnRegressor
+from sklearn.linear_model import Ridge
 
 from scoring import device
 from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose, posterior_features, sketch
+from scoring.core.baselines import BALL_RADII, ball_radius, opinions_of
 from scoring.core.head import Head, fit_head
 from scoring.core.types import NotFiniteError
 
@@ -25,6 +29,7 @@ def pool_of(features: np.ndarray, *, categories: list[str] | None = None, seed: 
         embeddings=(apart / np.linalg.norm(apart, axis=1, keepdims=True)).astype(np.float32),
         stds=np.linalg.norm(features, axis=1),
         categories=np.array(categories or ["mugs"] * len(features)),
+        opinions=features @ rng.normal(size=(features.shape[1], 5)),
     )
 
 
@@ -57,6 +62,7 @@ def test_near_duplicates_never_come_together(strategy: Strategy) -> None:
         np.concatenate([pool.embeddings, pool.embeddings]),
         np.concatenate([pool.stds, pool.stds]),
         np.concatenate([pool.categories, pool.categories]),
+        np.tile(np.arange(120.0)[:, None], 3) * [1, 2, 3],
     )
     chosen = choose(twins, count=120, strategy=strategy, rng=rng_of())
     assert len(chosen) == 60
@@ -163,6 +169,68 @@ def test_uncertainty_takes_the_most_uncertain_in_order() -> None:
     chosen = choose(pool, count=10, strategy=Strategy.UNCERTAINTY, rng=rng_of(), rules=FREE)
     assert all(pool.stds[a] >= pool.stds[b] for a, b in pairwise(chosen))
     assert set(chosen.tolist()) == set(np.argsort(-pool.stds)[:10].tolist())
+
+
+def test_a_committee_is_asked_where_it_disagrees_as_in_the_reference() -> None:
+    features = rng_of(14).normal(size=(90, 6))
+    labels = np.full(90, np.nan)
+    labels[:30] = features[:30, 0] + rng_of(15).normal(size=30)
+    members, drawn = [], rng_of(16)
+    for _ in range(4):
+        rows = drawn.integers(0, 30, 30)
+        members.append(SklearnRegressor(Ridge()).fit(features[rows], labels[rows]))
+    theirs = QueryByCommittee(random_state=0).query(
+        features, labels, ensemble=members, fit_ensemble=False, batch_size=10
+    )
+    pool = replace(
+        pool_of(features[30:]), opinions=np.stack([each.predict(features[30:]) for each in members], axis=1)
+    )
+    mine = choose(pool, count=10, strategy=Strategy.COMMITTEE, rng=rng_of(), rules=FREE) + 30
+    assert mine.tolist() == list(theirs)
+    with pytest.raises(ValueError, match="no opinions"):
+        choose(replace(pool, opinions=None), count=2, strategy=Strategy.COMMITTEE, rng=rng_of())
+
+
+def test_members_of_a_committee_agree_where_labels_are_and_differ_far_from_them() -> None:
+    vectors = rng_of(17).normal(size=(60, 5)).astype(np.float32)
+    overall = 50 + 10 * vectors[:, 0] + rng_of(18).normal(0, 3, 60)
+    table = np.concatenate([vectors[:20], 6 * vectors[:20]])
+    said = opinions_of(table, vectors=vectors, overall=overall, rng=rng_of(19))
+    assert said.shape == (40, 8)
+    assert said[:20].mean(axis=1) == pytest.approx(50 + 10 * vectors[:20, 0], abs=4)
+    assert said[20:].std(axis=1).mean() > 3 * said[:20].std(axis=1).mean()
+
+
+def test_badge_draws_from_every_part_and_long_rows_first() -> None:
+    features, group = blobs([90, 40, 20, 10], seed=3)
+    pool = pool_of(features)
+    seen = [
+        choose(pool, count=4, strategy=Strategy.BADGE, rng=rng_of(seed), rules=FREE) for seed in range(20)
+    ]
+    assert {int(rows[0]) for rows in seen} == {int(np.argmax((features**2).sum(axis=1)))}
+    assert sum(sorted(group[rows]) == [0, 1, 2, 3] for rows in seen) >= 15
+    assert len({int(rows[1]) for rows in seen}) > 5  # drawn, not the farthest
+
+
+@pytest.mark.filterwarnings("ignore:The maximum purity")  # of the reference, where one radius is given
+def test_covering_with_balls_agrees_with_the_reference() -> None:
+    features, _group = blobs([40, 30, 20, 10], dimensions=6)
+    features += rng_of(20).normal(0, 3, features.shape)
+    unit = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    radius = ball_radius(unit[5:], rng_of(21))
+    assert float(BALL_RADII[0]) <= radius < float(BALL_RADII[-1])
+    labels = np.full(100, np.nan)
+    labels[:5] = 1.0
+    theirs, worth = ProbCover(n_classes=2, deltas=[radius], random_state=0).query(
+        unit.astype(np.float64), labels, batch_size=8, return_utilities=True
+    )
+    pool = Pool(unit[5:], unit[5:], np.ones(95), np.array(["mugs"] * 95))
+    known = Taught(unit[:5], unit[:5])
+    mine = choose(pool, count=8, strategy=Strategy.COVER, rng=rng_of(21), taught=known, rules=FREE) + 5
+    assert worth[0][mine[0]] == np.nanmax(worth[0])
+    near = np.linalg.norm(unit[:, None] - unit[None], axis=2) <= radius
+    covered = [near[[*range(5), *rows]].any(axis=0).sum() for rows in (mine, theirs)]
+    assert covered[0] >= covered[1] - 1  # equals may be taken in another order
 
 
 def fitted_head(width: int = 12) -> Head:
