@@ -1,4 +1,4 @@
-"""Is the model equally good for everybody? Error, bias and false rejects by group, with intervals."""
+"""Is the model equally good for everybody? Error, bias, false rejects by group, with intervals (ADR 12)."""
 
 from __future__ import annotations
 

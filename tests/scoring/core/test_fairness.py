@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fairlearn.metrics import MetricFrame
+from sklearn.metrics import mean_absolute_error
 
-from scoring.core.fairness import fairness_table
+from scoring.core.fairness import FairnessTable, fairness_table
 from scoring.core.types import NotFiniteError
 
 
-def table(predicted: np.ndarray, people: np.ndarray, groups: list[str]):  # type: ignore[no-untyped-def]
+def table(predicted: np.ndarray, people: np.ndarray, groups: list[str]) -> FairnessTable:
     return fairness_table(
         predicted=predicted, people=people, groups=groups, accept_score=60, rng=np.random.default_rng(1)
     )
@@ -44,3 +46,46 @@ def test_nan_and_uneven_lengths_are_refused() -> None:
         table(np.array([np.nan]), np.array([1.0]), ["a"])
     with pytest.raises(ValueError, match="differ"):
         table(np.array([1.0]), np.array([1.0]), ["a", "b"])
+
+
+def bias(people: np.ndarray, predicted: np.ndarray) -> float:
+    return float((predicted - people).mean())
+
+
+def false_rejects(people: np.ndarray, predicted: np.ndarray) -> float:
+    return float((predicted[people >= 60] < 60).mean())
+
+
+def test_figures_and_gaps_agree_with_fairlearn() -> None:
+    rng = np.random.default_rng(4)
+    groups = rng.choice(["shoes", "mugs", "pens"], 400, p=[0.6, 0.3, 0.1])
+    people = rng.uniform(20, 95, 400)
+    predicted = np.clip(people + rng.normal(0, 9, 400) - 6 * (groups == "pens"), 0, 100)
+    found = table(predicted, people, groups.tolist())
+    theirs = MetricFrame(
+        metrics={"error": mean_absolute_error, "bias": bias, "rejects": false_rejects},
+        y_true=people,
+        y_pred=predicted,
+        sensitive_features=groups,
+    )
+    gaps = theirs.difference(method="between_groups")
+    assert found.error_gap == pytest.approx(gaps["error"])
+    assert found.bias_gap == pytest.approx(gaps["bias"])
+    assert found.false_reject_gap == pytest.approx(gaps["rejects"])
+    for group in found.groups:
+        for name, mine in (
+            ("error", group.mean_absolute_error),
+            ("bias", group.bias),
+            ("rejects", group.false_reject_rate),
+        ):
+            assert mine is not None
+            assert mine.value == pytest.approx(theirs.by_group[name][group.group])
+    assert found.overall.mean_absolute_error.value == pytest.approx(theirs.overall["error"])
+
+
+def test_an_interval_is_as_wide_as_theory_says() -> None:
+    errors = np.random.default_rng(6).normal(0, 8, 400)
+    found = table(50 + errors, np.full(400, 50.0), ["shoes"] * 400)
+    half = 1.96 * errors.std() / 20
+    assert found.overall.bias.low == pytest.approx(errors.mean() - half, abs=0.2 * half)
+    assert found.overall.bias.high == pytest.approx(errors.mean() + half, abs=0.2 * half)
