@@ -106,7 +106,7 @@ def _fresh_pairs(photos: Sequence[Path], options: argparse.Namespace) -> Iterato
 def standardise(model: Tuned, whole: Tensor, crop: Tensor) -> None:
     """Set what the heads call usual from these views."""
     with torch.no_grad():
-        pooled = torch.cat([model.encoder.eval()(whole), model.encoder(crop)], dim=1).float()
+        pooled = torch.cat(model.encoder.eval()(torch.cat([whole, crop])).chunk(2), dim=1).float()
         model.norm.load_state_dict(
             {
                 "running_mean": pooled.mean(0),
