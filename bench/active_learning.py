@@ -15,6 +15,7 @@ pictures without scores, these among them: so was every arm's.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_we
 
 SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
 HALF = SHARES.index(0.5)
+PROCESSES = 2
 FIRST_SEED = 100  # rules and constants were chosen with the seeds below
 RANDOM_SHARE, HELD_OUT = 0.2, 1 / 4
 ENOUGH, ENOUGH_BAR, SAVED_BAR = 0.95, 0.20, 0.25
@@ -50,7 +52,15 @@ class Arm:
 PLAIN = Arm("plain ridge, random", "random", "plain")
 RANDOM, QUEUE = Arm("random", "random"), Arm("queue", "variance")
 RUIN, RUIN_QUEUE = Arm("from ruin, random", "random", "ruin"), Arm("from ruin, queue", "variance", "ruin")
-OTHERS = (Arm("uncertainty", "uncertainty"), Arm("LCMD", "lcmd"), Arm("TypiClust", "typical"))
+OTHERS = (
+    Arm("uncertainty", "uncertainty"),
+    Arm("committee", "committee"),
+    Arm("LCMD", "lcmd"),
+    Arm("BADGE", "badge"),
+    Arm("TypiClust", "typical"),
+    Arm("ProbCover", "cover"),
+)
+NEEDS_HEAD = ("uncertainty", "committee")  # before there is one they ask at random
 NOISY = tuple(
     Arm(f"{VOTES} votes: {arm.name}", arm.chosen, arm.learner, noisy=True) for arm in (PLAIN, RANDOM, QUEUE)
 )
@@ -90,23 +100,28 @@ def world_of(photos: Photos, seed: int) -> World:
 def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng: Any) -> Any:
     """``count`` rows of the pool that an arm asks about next."""
     from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features
+    from scoring.core.baselines import opinions_of
     from scoring.core.design import kernel_features
 
     left = np.setdiff1d(world.pool, labelled)
     vectors, embeddings = world.photos.vectors, world.photos.embeddings
     strategy = Strategy(arm.chosen)
-    if strategy == Strategy.RANDOM or count >= len(left) or (head is None and arm.chosen == "uncertainty"):
+    if strategy == Strategy.RANDOM or count >= len(left) or (head is None and arm.chosen in NEEDS_HEAD):
         return rng.choice(left, min(count, len(left)), replace=False)
     features, taught = embeddings[left], embeddings[labelled]
     if strategy == Strategy.VARIANCE:
         features, taught = kernel_features(vectors[left], vectors[labelled], rng)
-    elif strategy == Strategy.LCMD and head is not None:
+    elif strategy in (Strategy.LCMD, Strategy.BADGE) and head is not None:
         features, taught = (
             posterior_features(head, vectors[left]),
             posterior_features(head, vectors[labelled]),
         )
     stds = np.ones(len(left)) if head is None else head.predict(vectors[left]).overall_std
-    pool = Pool(features, embeddings[left], stds, np.array([""] * len(left)))
+    opinions = None
+    if strategy == Strategy.COMMITTEE:
+        said = world.photos.scores[labelled]
+        opinions = opinions_of(vectors[left], vectors=vectors[labelled], overall=said, rng=rng)
+    pool = Pool(features, embeddings[left], stds, np.array([""] * len(left)), opinions)
     drawn = round(count * RANDOM_SHARE) if strategy == Strategy.VARIANCE else 0
     chosen = left[
         choose(
@@ -126,7 +141,7 @@ def curve_of(arm: Arm, seed: int, world: World) -> list[float]:
     """SRCC with people's mean on the held-out pictures after each share of the pool."""
     from scoring.core.metrics import srcc
 
-    rng = np.random.default_rng([seed, ARMS.index(arm)])
+    rng = np.random.default_rng([seed, *arm.chosen.encode()])  # arms that choose alike are dealt alike
     labelled = np.zeros(0, dtype=np.int64)
     said = world.said if arm.noisy else world.photos.scores
     head, curve = None, []
@@ -155,6 +170,12 @@ def _taught(arm: Arm, world: World, labelled: Any, said: Array) -> tuple[Array, 
     return head.predict(vectors[world.test]).overall, head
 
 
+def curves_of_seed(table: Path, cache: Path, weights: Path, seed: int) -> list[list[float]]:
+    """The curve of every arm with one seed."""
+    world = world_of(photos_of(table, cache, weights), seed)
+    return [curve_of(arm, seed, world) for arm in ARMS]
+
+
 def interval(values: Array, statistic: Any = np.mean) -> tuple[float, float]:
     """95 % bootstrap interval over seeds, the first axis."""
     rng = np.random.default_rng(0)
@@ -175,13 +196,12 @@ def saved(mine: Array, theirs: Array, at: int) -> float:
 
 
 def main(table: Path, seeds: int, cache: Path, weights: Path) -> None:
-    photos = photos_of(table, cache, weights)
-    found: dict[Arm, list[list[float]]] = {arm: [] for arm in ARMS}
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        world = world_of(photos, seed)
-        for arm in ARMS:
-            found[arm].append(curve_of(arm, seed, world))
-    curves, encoder = {arm: np.array(runs) for arm, runs in found.items()}, said_of(weights)
+    photos_of(table, cache, weights)  # extracted before there are two to want them
+    os.environ.update(OMP_NUM_THREADS="1")
+    asked = [(table, cache, weights, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        found = np.array(pool.starmap(curves_of_seed, asked, chunksize=1))
+    curves, encoder = {arm: found[:, k] for k, arm in enumerate(ARMS)}, said_of(weights)
     for arm in ARMS:
         means = zip(curves[arm].mean(axis=0), SHARES, strict=True)
         shown = ", ".join(f"{value:.3f} at {share:.0%}" for value, share in means)

@@ -17,6 +17,7 @@ SLACK = 3.0  # nats a straight fit must win by: what it gains by chance at few l
 FEWEST_BENT = 30  # below it people who agree with the prior would pay for a bend they do not need
 STRAIGHT_SHARE = 0.3  # of the straight part beside the bent one, in standard deviations
 HUNCH_SHARE = 0.3  # likewise, of a prior's own direction
+USUAL_RIDGE, RIDGE_SPREAD = 0.1, 1.5  # of a bent fit, as a log-normal: thirty labels alone cannot tell theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,17 @@ class Fit:
 
 
 def fit_level(
-    features: Array, residual: Array, share: Array, *, margin: float = MIN_RELATIVE_EVIDENCE
+    features: Array,
+    residual: Array,
+    share: Array,
+    *,
+    margin: float = MIN_RELATIVE_EVIDENCE,
+    usual: float | None = None,
 ) -> Fit:
     """Weighted ridge with an intercept, itself drawn towards zero as far as it may be chance."""
     intercept = _level(residual, share)
-    return replace(fit_ridge(features, residual - intercept, share, margin=margin), intercept=intercept)
+    fit = fit_ridge(features, residual - intercept, share, margin=margin, usual=usual)
+    return replace(fit, intercept=intercept)
 
 
 def fit_bent(
@@ -60,7 +67,7 @@ def fit_bent(
         ways = _ways(features, scale, hunch)
         along = features @ ways
         level = along.mean(axis=0)
-        bent = fit_level(np.concatenate([along - level, near], axis=1), residual, share, margin=0.0)
+        bent = fit_level(np.concatenate([along - level, near], axis=1), residual, share, margin=0.0, usual=USUAL_RIDGE)
         if bent.evidence > best[0].evidence - (SLACK if best[1] is None else 0.0):
             best = _told_apart(bent, ways, level), landmarks
     return best
@@ -102,11 +109,18 @@ def _level(residual: Array, share: Array) -> float:
     return mean * max(0.0, 1.0 - error / mean**2)
 
 
-def fit_ridge(features: Array, target: Array, share: Array, *, margin: float = MIN_RELATIVE_EVIDENCE) -> Fit:
+def fit_ridge(
+    features: Array,
+    target: Array,
+    share: Array,
+    *,
+    margin: float = MIN_RELATIVE_EVIDENCE,
+    usual: float | None = None,
+) -> Fit:
     """Weighted ridge through the origin; the evidence picks the ridge. O(min(N, F)^3 + N F min(N, F)).
 
     ``features`` (N, F), ``target`` (N,), ``share`` (N,) weights of mean one. A weaker
-    ridge must win by ``margin`` nats.
+    ridge must win by ``margin`` nats. ``usual``: where the ridge is believed to lie before any label.
     """
     root = np.sqrt(share)[:, None]
     x, y = features * root, target * root[:, 0]
@@ -115,7 +129,7 @@ def fit_ridge(features: Array, target: Array, share: Array, *, margin: float = M
     values = np.maximum(values, 0.0)
     rotated = basis.T @ y if count <= width else (basis.T @ (x.T @ y)) / np.sqrt(np.maximum(values, 1e-12))
     rest = max(0.0, float(y @ y - rotated @ rotated))
-    ridge, noise, evidence = _best_ridge(values, rotated, rest, count, margin)
+    ridge, noise, evidence = _best_ridge(values, rotated, rest, count, margin, usual)
     inner = (basis / (values + ridge)) @ basis.T
     if count <= width:
         coefficients = x.T @ (inner @ y)
@@ -126,7 +140,7 @@ def fit_ridge(features: Array, target: Array, share: Array, *, margin: float = M
 
 
 def _best_ridge(
-    values: Array, rotated: Array, rest: float, count: int, margin: float
+    values: Array, rotated: Array, rest: float, count: int, margin: float, usual: float | None
 ) -> tuple[float, float, float]:
     """Ridge and noise variance of highest evidence, and that; a weaker ridge must win clearly."""
     best: tuple[float, float, float] | None = None
@@ -134,6 +148,8 @@ def _best_ridge(
         shrink = ridge / (values + ridge)
         noise = (float((rotated**2 * shrink).sum()) + rest) / count
         evidence = -0.5 * (count * np.log(max(noise, 1e-9)) - float(np.log(shrink).sum()))
+        if usual is not None:
+            evidence -= 0.5 * float(np.log(ridge / usual) / RIDGE_SPREAD) ** 2
         if best is None or evidence > best[0] + margin:
             best = (evidence, float(ridge), max(noise, NOISE_FLOOR))
     if best is None:
