@@ -30,7 +30,15 @@ from labeling.learning import (
 )
 from labeling.models import Item, Project
 from labeling.permissions import Role, require_role
-from scoring.core.learning_curve import Forecast, StopAdvice, curve_points, forecast_gain, stop_advice
+from scoring.core.learning_curve import (
+    Checked,
+    Forecast,
+    StopAdvice,
+    curve_points,
+    forecast_check,
+    forecast_gain,
+    stop_advice,
+)
 from scoring.models import Score
 from scoring.registry import serving
 from scoring.views.asked import asks_for
@@ -81,6 +89,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "spent": cost.hours * money["wage"],
         "label_price": cost.seconds_per_label / 3600 * money["wage"],
         "forecast": forecast,
+        "checked": _checked(measured),
         "advice": (advice := _advice(forecast, cost, money)),
         "hours_per_point": _hours(advice, money),
         "again": _again(measured),
@@ -136,6 +145,14 @@ def _forecast(measured: Measured | None) -> Forecast | None:
     return forecast_gain(
         labels=measured.counts, runs=measured.came, next_labels=NEXT_LABELS, rng=rng, draws=60
     )
+
+
+def _checked(measured: Measured | None) -> Checked | None:
+    """What the same forecast would have said of the last labels measured, and what they did."""
+    if measured is None:
+        return None
+    rng = np.random.default_rng(0)
+    return forecast_check(labels=measured.counts, runs=measured.came, rng=rng)
 
 
 def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, float]) -> tuple[StopAdvice, Any] | None:

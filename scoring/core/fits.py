@@ -67,7 +67,9 @@ def fit_bent(
         ways = _ways(features, scale, hunch)
         along = features @ ways
         level = along.mean(axis=0)
-        bent = fit_level(np.concatenate([along - level, near], axis=1), residual, share, margin=0.0, usual=USUAL_RIDGE)
+        bent = fit_level(
+            np.concatenate([along - level, near], axis=1), residual, share, margin=0.0, usual=USUAL_RIDGE
+        )
         if bent.evidence > best[0].evidence - (SLACK if best[1] is None else 0.0):
             best = _told_apart(bent, ways, level), landmarks
     return best

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+FEWEST_CHECKED = 4
 EXPONENTS = np.linspace(0.1, 1.5, 29)
 
 
@@ -36,8 +37,17 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A forecast made without the last count measured, beside what then came, in SRCC points."""
+
+    after: int
+    forecast: Forecast
+    came_points: float
+
+
+@dataclass(frozen=True, slots=True)
 class PowerLaw:
-    """``srcc(n) = ceiling - scale * n ** -exponent``."""
+    """``srcc(n) = ceiling - scale * n ** -exponent``, never beyond one."""
 
     ceiling: float
     scale: float
@@ -45,7 +55,7 @@ class PowerLaw:
 
     def at(self, labels: float) -> float:
         """SRCC expected after ``labels`` labels."""
-        return float(self.ceiling - self.scale * max(labels, 1.0) ** -self.exponent)
+        return min(1.0, float(self.ceiling - self.scale * max(labels, 1.0) ** -self.exponent))
 
 
 def curve_points(labels: Sequence[int], runs: npt.ArrayLike) -> list[CurvePoint]:
@@ -99,6 +109,19 @@ def forecast_gain(
     low, high = np.quantile(gains, [0.025, 0.975])
     law = fit_power_law(labels, np.nanmean(table, axis=0))
     return Forecast(next_labels, (law.at(last + next_labels) - law.at(last)) * 100, float(low), float(high))
+
+
+def forecast_check(*, labels: Sequence[int], runs: npt.ArrayLike, rng: np.random.Generator) -> Checked | None:
+    """What a forecast from all but the last count would have said of the last; None below four counts."""
+    if len(labels) < FEWEST_CHECKED:
+        return None
+    table = np.asarray(runs, dtype=np.float64)
+    before, last = int(labels[-2]), int(labels[-1])
+    forecast = forecast_gain(
+        labels=labels[:-1], runs=table[:, :-1], next_labels=last - before, rng=rng, draws=60
+    )
+    means = np.nanmean(table[:, -2:], axis=0)
+    return Checked(before, forecast, float(means[1] - means[0]) * 100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,8 @@ def test_a_measured_curve_is_drawn_with_advice(client: Client, cast: Cast) -> No
     page = client.get(reverse("learning")).content.decode()
     assert "as they came" in page
     assert "drawn at random" in page
+    assert "Asked at 40 labels, it would have said" in page
+    assert "of the 30 that followed; they brought +2." in page
     assert "Go on: the next labels are worth their money." in page
     dear = client.get(reverse("learning"), {"wage": "9999", "worth": "0"}).content.decode()
     assert "Stop: even at best, a point would cost more than it is worth to you." in dear

@@ -10,6 +10,7 @@ from scoring.core.learning_curve import (
     PowerLaw,
     curve_points,
     fit_power_law,
+    forecast_check,
     forecast_gain,
     stop_advice,
 )
@@ -30,6 +31,28 @@ def test_the_forecast_interval_holds_the_true_gain() -> None:
     forecast = forecast_gain(labels=COUNTS, runs=runs, next_labels=100, rng=rng)
     true_gain = (TRUE.at(900) - TRUE.at(800)) * 100
     assert forecast.low <= true_gain <= forecast.high
+
+
+def test_a_forecast_is_checked_against_the_labels_that_came_after() -> None:
+    rng = np.random.default_rng(4)
+    runs = np.array([[TRUE.at(n) + rng.normal(0, 0.01) for n in COUNTS] for _ in range(12)])
+    checked = forecast_check(labels=COUNTS, runs=runs, rng=rng)
+    assert checked is not None
+    assert (checked.after, checked.forecast.labels) == (400, 400)
+    assert checked.came_points == pytest.approx((TRUE.at(800) - TRUE.at(400)) * 100, abs=1.0)
+    assert checked.forecast.low <= checked.came_points + 1.0
+    assert checked.forecast.high >= checked.came_points - 1.0
+    assert forecast_check(labels=COUNTS[:3], runs=runs[:, :3], rng=rng) is None
+
+
+def test_nothing_is_forecast_beyond_perfect() -> None:
+    steep = np.array([[0.2, 0.5, 0.8, 0.98]] * 3)
+    law = fit_power_law([10, 20, 40, 80], steep[0])
+    assert law.at(10_000) <= 1.0
+    gain = forecast_gain(
+        labels=[10, 20, 40, 80], runs=steep, next_labels=5000, rng=np.random.default_rng(0), draws=5
+    )
+    assert gain.high <= (1.0 - law.at(80)) * 100 + 1e-6
 
 
 def test_a_falling_curve_is_never_forecast_to_fall_further() -> None:
