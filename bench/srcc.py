@@ -25,13 +25,15 @@ import numpy as np
 from bench.claims import report
 from bench.damage import labels_options
 from bench.fresh.unscored import FOLD, said_of, unscored_weights
-from scoring.core.decode import STRIDE, Picture, as_input, whole_view
+from scoring.core.decode import STRIDE, Picture, whole_view
+from scoring.core.graph import float_graph
 from scoring.core.head import fit_head
+from scoring.core.lite import tap_places
 from scoring.core.metrics import Array, bootstrap, label_ceiling, paired_bootstrap, plcc, srcc
-from scoring.core.network import export_onnx, imagenet_encoder, tap_places
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.types import FloatArray
 from scoring.device import BASE_WEIGHTS, exported_graph, feature_version
+from scoring.encoders import read_encoders
 from scoring.evaluate import read_labels
 from scoring.photos import read_photo
 
@@ -115,7 +117,7 @@ def tables(paths: list[Path], keep: Path | None, weights: Path) -> tuple[FloatAr
     os.environ.update(OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "plain.onnx"
-        export_onnx(imagenet_encoder(), graph)
+        graph.write_bytes(float_graph(read_encoders(None)[0].tensors))
         with multiprocessing.get_context("spawn").Pool(2, _start, (str(graph), weights)) as pool:
             both = pool.map(_of_picture, paths, chunksize=4)
     ours, plain = (np.stack([row[k] for row in both]) for k in (0, 1))
@@ -141,7 +143,7 @@ def _of_picture(path: Path) -> tuple[FloatArray, FloatArray]:
 
     rgb = read_photo(path)
     sides = [side // STRIDE * STRIDE for side in rgb.shape[:2]]
-    native = as_input(np.ascontiguousarray(rgb[: sides[0], : sides[1]]))
+    native = np.ascontiguousarray(rgb[: sides[0], : sides[1]])
     half = whole_view(Picture(rgb).image, longest=max(rgb.shape[:2]) // 2)
     places = tap_places()
     plain = [

@@ -168,7 +168,7 @@ def _views_kept(folder: Path, rows: Sequence[DatasetRow], beat: Beat) -> list[Da
         except (NotThereError, PictureError):
             continue
         views = views_of(picture)
-        views_write(folder, len(kept), (views.whole, views.crop))
+        views_write(folder, len(kept), whole=views.whole, crop=views.crop)
         kept.append(row)
     return kept
 

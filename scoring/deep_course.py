@@ -41,7 +41,6 @@ from scoring.core.fine_tune import (
     Tensors,
     Views,
     answers_of,
-    pixels_of,
     pupil_optimizer,
     state_load,
     state_of,
@@ -50,7 +49,7 @@ from scoring.core.fine_tune import (
 )
 from scoring.core.metrics import srcc
 from scoring.core.network import load_encoder
-from scoring.core.types import FloatArray
+from scoring.core.types import ByteArray, FloatArray
 
 KEPT = 2  # checkpoints: the newest, and one to fall back on
 FEWEST_JUDGED = 8
@@ -104,12 +103,12 @@ def course_write(
     write_whole(folder / "course.json", json.dumps(told, indent=1).encode())
 
 
-def views_write(folder: Path, row: int, views: Views) -> None:
-    """Keep both views of a lesson, whole or not at all."""
+def views_write(folder: Path, row: int, *, whole: ByteArray, crop: ByteArray) -> None:
+    """Keep both views of a lesson, uint8 (h, w, 3), whole or not at all."""
     path = folder / "views" / f"{row}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{row}.{os.getpid()}.part.npz")
-    np.savez(draft, whole=pixels_of(views[0]), crop=pixels_of(views[1]))
+    np.savez(draft, whole=whole, crop=crop)
     draft.replace(path)
 
 

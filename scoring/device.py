@@ -1,7 +1,9 @@
 """The one file that asks for a device and keeps the model warm.
 
-On a CPU the encoder runs in ONNX Runtime from a graph exported once per weights file into a cache folder;
-where CUDA is at hand it runs in torch, bfloat16 and channels last. Knows nothing of Django.
+On a CPU the encoder runs in ONNX Runtime from a graph written once per weights file into a cache folder, in
+8 bits where the processor multiplies them exactly and the weights say their ranges, else in float; where CUDA
+is at hand it runs in torch, bfloat16 and channels last. All three make features of one version: they differ
+by less than a head can tell (docs/adr/0014). Knows nothing of Django.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from scoring.core.checkpoint import read_tensor_file
-from scoring.core.decode import PictureError, decode_picture
+from scoring.core.checkpoint import read_tensor_file, write_whole
+from scoring.core.decode import MEAN, SCALE, PictureError, decode_picture
 from scoring.core.explain import Heat, heat_of
 from scoring.core.features import (
     FEATURE_CODE,
@@ -30,12 +33,17 @@ from scoring.core.features import (
     views_of,
 )
 from scoring.core.head import Head, head_from_tensors
-from scoring.core.types import FloatArray, ImageFeatures
+from scoring.core.quantise import RANGES
+from scoring.core.types import ByteArray, FloatArray, ImageFeatures
 
 BASE_WEIGHTS = Path(__file__).parent / "weights" / "base.safetensors"
 ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "head."
 
-Encode = Callable[[Sequence[Sequence[FloatArray]]], list[FloatArray]]  # per picture the views, to one vector
+PRECISIONS = ("int8", "fp32")
+GRAPH_FORM = "1"  # raise when graphs are written differently: a cached one would stay
+EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}  # older x86 clips sums of products at 16 bits
+
+Encode = Callable[[Sequence[Sequence[ByteArray]]], list[FloatArray]]  # per picture the views, to one vector
 _lock = threading.Lock()
 
 
@@ -116,7 +124,7 @@ def heat_of_bytes(
     )
 
 
-def network_alone(views: Sequence[FloatArray], weights: Path = BASE_WEIGHTS) -> FloatArray:
+def network_alone(views: Sequence[ByteArray], weights: Path = BASE_WEIGHTS) -> FloatArray:
     """The raw vector of some views of one picture, nothing else: what a bench holds the rest against."""
     return _encoder(weights)([views])[0]
 
@@ -158,26 +166,52 @@ def _cuda_is_there() -> bool:
     return torch.cuda.is_available()
 
 
+def precision(weights: Path = BASE_WEIGHTS) -> str:
+    """How this processor runs these weights: ``int8`` or ``fp32``."""
+    return _cpu_precision() if RANGES in _tensors(weights) else "fp32"
+
+
+def _cpu_precision() -> str:
+    """``int8`` where bytes are multiplied exactly, else ``fp32``; VITRINE_PRECISION may ask for either."""
+    asked = os.environ.get("VITRINE_PRECISION", "")
+    if asked in PRECISIONS:
+        return asked
+    with suppress(OSError):
+        return "fp32" if EXACT_INT8.isdisjoint(Path("/proc/cpuinfo").read_text().split()) else "int8"
+    return "fp32"
+
+
 def _onnx_encoder(weights: Path) -> Encode:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(exported_graph(weights)), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(picture: FloatArray) -> FloatArray:
-        return np.asarray(session.run(None, {"pictures": picture[None]})[0][0], dtype=np.float32)
+    def run(view: ByteArray) -> FloatArray:
+        return np.asarray(session.run(None, {"pictures": view[None]})[0][0], dtype=np.float32)
 
-    def encode(pictures: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+    side_by_side = _views_at_once(run)
+
+    def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[FloatArray]:
         # One view at a time: on a CPU batching gains nothing and costs page faults.
-        return [np.concatenate([run(view) for view in views]) for views in pictures]
+        told = side_by_side([view for views in pictures for view in views])
+        return [np.concatenate([next(told) for _ in views]) for views in pictures]
 
     return encode
+
+
+def _views_at_once(
+    run: Callable[[ByteArray], FloatArray],
+) -> Callable[[Sequence[ByteArray]], Iterator[FloatArray]]:
+    """``run`` over views, as many at once as this process has threads: better than many threads for one."""
+    threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or os.cpu_count() or 1
+    if threads == 1:
+        return lambda views: map(run, views)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
+    return lambda views: pool.map(run, views)
 
 
 def _torch_encoder(weights: Path) -> Encode:
@@ -185,12 +219,13 @@ def _torch_encoder(weights: Path) -> Encode:
 
     encoder = _torch_module(weights).to("cuda", memory_format=torch.channels_last)
 
-    def run(batch: Sequence[FloatArray]) -> FloatArray:
-        pictures = torch.from_numpy(np.stack(batch)).to("cuda", memory_format=torch.channels_last)
+    def run(batch: Sequence[ByteArray]) -> FloatArray:
+        pixels = torch.from_numpy(np.stack(batch)).to("cuda").permute(0, 3, 1, 2)  # channels stay last
+        pictures = (pixels.float() - MEAN) / SCALE
         with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
             return np.asarray(encoder(pictures).float().cpu().numpy(), dtype=np.float32)
 
-    def encode(pictures: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+    def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[FloatArray]:
         flat = [view for views in pictures for view in views]
         told: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(flat)
         for shape in {view.shape for view in flat}:  # views of one shape share a batch
@@ -209,25 +244,35 @@ def _torch_module(weights: Path) -> Any:
     from scoring.core.network import load_encoder
 
     return load_encoder(
-        {
-            name.removeprefix(ENCODER_PREFIX): torch.from_numpy(np.asarray(value, dtype=np.float32))
-            for name, value in _tensors(weights).items()
-            if name.startswith(ENCODER_PREFIX)
-        }
+        {n: torch.from_numpy(np.asarray(v, dtype=np.float32)) for n, v in encoder_tensors(weights).items()}
     )
 
 
+def encoder_tensors(weights: Path = BASE_WEIGHTS) -> dict[str, Any]:
+    """The encoder's own tensors in a weights file, by the names the network gives them."""
+    return {
+        name.removeprefix(ENCODER_PREFIX): value
+        for name, value in _tensors(weights).items()
+        if name.startswith(ENCODER_PREFIX)
+    }
+
+
 def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
-    """The ONNX graph of these weights, exported at first need; two processes may race, both win."""
+    """The ONNX graph of these weights, written at first need; two processes may race, both win."""
     path = _graph_path(weights)
     if not path.exists():
-        from scoring.core.network import export_onnx
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-        export_onnx(_torch_module(weights), draft)
-        draft.replace(path)
+        write_whole(path, cpu_graph(encoder_tensors(weights), _tensors(weights).get(RANGES)))
     return path
+
+
+def cpu_graph(tensors: Mapping[str, Any], ranges: FloatArray | None) -> bytes:
+    """The graph by which this processor runs an encoder."""
+    from scoring.core.graph import float_graph, int8_graph
+
+    if ranges is None or _cpu_precision() == "fp32":
+        return float_graph(tensors)
+    return int8_graph(tensors, ranges)
 
 
 def graph_adopt(*, draft: Path, weights: Path) -> None:
@@ -238,12 +283,13 @@ def graph_adopt(*, draft: Path, weights: Path) -> None:
 
 
 def is_ready(weights: Path = BASE_WEIGHTS) -> bool:
-    """Whether this process can encode now, without an export that takes torch and some seconds."""
+    """Whether this process can encode now, without writing a graph first, which takes some seconds."""
     return _graph_path(weights).exists() or _cuda_is_there()
 
 
 def _graph_path(weights: Path) -> Path:
-    return _cache_folder() / f"encoder-{FEATURE_CODE}-{weights_digest(weights)[:16]}.onnx"
+    name = f"encoder-{weights_digest(weights)[:16]}-{precision(weights)}-{GRAPH_FORM}.onnx"
+    return _cache_folder() / name
 
 
 def _cache_folder() -> Path:

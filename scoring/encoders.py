@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scoring.core.checkpoint import read_tensor_file
-from scoring.core.types import FloatArray
+from scoring.core.quantise import activation_ranges
+from scoring.core.types import ByteArray, FloatArray
+from scoring.device import cpu_graph
 
 COUNTER = "num_batches_tracked"  # batch norm keeps it for training only
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """An encoder's tensors by name, and the directions (K, R) it was taught, if it was."""
+    """An encoder's tensors by name, directions (K, R) it was taught, if it was, and its layers' ranges."""
 
     tensors: dict[str, Any]
     taught: FloatArray | None
+    ranges: FloatArray | None = None
+
+    def ranged(self, views: Sequence[ByteArray]) -> EncoderWeights:
+        """The same with ranges from these views, ready for 8 bits."""
+        return replace(self, ranges=activation_ranges(self.tensors, views))
 
 
 def read_encoders(tuned: Path | None) -> list[EncoderWeights]:
@@ -46,12 +53,5 @@ def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
 
 
 def export(encoder: EncoderWeights, graph: Path) -> None:
-    """Write an encoder's ONNX graph."""
-    import torch
-
-    from scoring.core.network import export_onnx, load_encoder
-
-    export_onnx(
-        load_encoder({n: torch.from_numpy(np.asarray(v, np.float32)) for n, v in encoder.tensors.items()}),
-        graph,
-    )
+    """Write the graph that will serve: a base must be fitted on what it will see."""
+    graph.write_bytes(cpu_graph(encoder.tensors, encoder.ranges))

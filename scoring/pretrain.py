@@ -33,16 +33,18 @@ from scoring.core.checkpoint import write_tensors
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
 from scoring.core.evidence import Array, Evidence
-from scoring.core.features import FEATURE_CODE, model_to_tensors, views_of
+from scoring.core.features import FEATURE_CODE, Views, model_to_tensors, views_of
 from scoring.core.head import head_to_tensors
 from scoring.core.measures import MEASURE_NAMES
 from scoring.core.metrics import srcc
+from scoring.core.quantise import RANGES
 from scoring.core.ridge import kfold
 from scoring.core.sample import plan_catalogue, render
-from scoring.core.types import Defect, FloatArray
+from scoring.core.types import ByteArray, Defect, FloatArray
 from scoring.encoders import EncoderWeights, export, read_encoders
 from scoring.photos import draw_of, read_photo, seen_photos
 
+CALIBRATION_ROWS = 100
 FAULTS = 2  # single faults per photo
 RENDER_SEED = 7
 HARD_TO_TELL = {
@@ -82,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         folders[render_photos(options.out / "rendered", options.rendered)] = True
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     print(f"{len(tasks)} rows of evidence", flush=True)
-    encoders = read_encoders(options.tuned)
+    views = calibration_views(tasks)
+    encoders = [encoder.ranged(views) for encoder in read_encoders(options.tuned)]
     graphs = [options.out / f"encoder{number}.onnx" for number in range(len(encoders))]
     for encoder, graph in zip(encoders, graphs, strict=True):
         export(encoder, graph)
@@ -221,6 +224,7 @@ def fit_and_write(
     )
     body = {f"encoder.{name}": value.astype(np.float16) for name, value in encoder.tensors.items()}
     body |= model_to_tensors(model)
+    body |= {} if encoder.ranges is None else {RANGES: encoder.ranges}
     body |= {f"head.{name}": value for name, value in head_to_tensors(head).items()}
     meta = {
         "seed": options.seed,
@@ -268,6 +272,19 @@ def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
     )
 
 
+def calibration_views(tasks: Sequence[Task]) -> list[ByteArray]:
+    """Both views of a hundred rows through all: between which limits an encoder's values lie."""
+    some = [_views(task) for task in tasks[:: 1 + len(tasks) // CALIBRATION_ROWS]]
+    return [view for views in some for view in (views.whole, views.crop)]
+
+
+def _views(task: Task) -> Views:
+    rgb = read_photo(Path(task.path))
+    if task.fault is not None:
+        rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
+    return views_of(Picture(rgb))
+
+
 def _start(graphs: Sequence[Path]) -> None:
     import onnxruntime
 
@@ -277,10 +294,7 @@ def _start(graphs: Sequence[Path]) -> None:
 
 
 def _work(task: Task) -> tuple[list[FloatArray], FloatArray]:
-    rgb = read_photo(Path(task.path))
-    if task.fault is not None:
-        rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
-    views = views_of(Picture(rgb))
+    views = _views(task)
     raws = [
         np.concatenate(
             [session.run(None, {"pictures": view[None]})[0][0] for view in (views.whole, views.crop)]

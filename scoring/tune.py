@@ -26,8 +26,9 @@ from torch.nn import functional
 from scoring.core import losses, train_loop
 from scoring.core.checkpoint import write_tensors
 from scoring.core.features import CROP_SIDE
+from scoring.core.lite import feature_count
 from scoring.core.metrics import srcc
-from scoring.core.network import Encoder, feature_count, imagenet_encoder
+from scoring.core.network import Encoder, imagenet_encoder
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.train_loop import Batch, Schedule, Tuned
 from scoring.core.types import FloatArray

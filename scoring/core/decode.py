@@ -63,8 +63,8 @@ def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture
     return picture
 
 
-def whole_view(image: Image.Image, *, longest: int) -> FloatArray:
-    """The whole picture for the network: float32 (3, h, w), sides multiples of 32, none over ``longest``.
+def whole_view(image: Image.Image, *, longest: int) -> ByteArray:
+    """The whole picture for the network: uint8 (h, w, 3), sides multiples of 32, none over ``longest``.
 
     A picture is never enlarged beyond the next multiple of 32, since enlarging hides blur.
     """
@@ -72,12 +72,7 @@ def whole_view(image: Image.Image, *, longest: int) -> FloatArray:
     size = (_multiple(image.width * factor), _multiple(image.height * factor))
     if factor <= 0.5:
         image = image.reduce(int(1 / factor))  # quick box averaging; the rest is less than an octave
-    return as_input(np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8))
-
-
-def native_crop(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> FloatArray:
-    """``native_pixels`` as the network reads them: float32 (3, side, side)."""
-    return as_input(native_pixels(rgb, side=side, centre=centre))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def native_pixels(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> ByteArray:
@@ -96,7 +91,7 @@ def native_pixels(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0
 
 
 def as_input(rgb: ByteArray) -> FloatArray:
-    """uint8 (h, w, 3) to the network's float32 (3, h, w), about -1 to 1."""
+    """uint8 (h, w, 3) to float32 (3, h, w), about -1 to 1: what the network learns from."""
     return np.ascontiguousarray(((rgb.astype(np.float32) - MEAN) / SCALE).transpose(2, 0, 1))
 
 

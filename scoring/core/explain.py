@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
 from PIL import Image
 
-from scoring.core.decode import Picture, as_input
+from scoring.core.decode import Picture
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.detail import detail_of
 from scoring.core.features import MEASURE_WEIGHT, FeatureModel, felt, standard_measures
@@ -27,7 +27,7 @@ from scoring.core.measures import LUMA, MEASURE_NAMES, SMALL_SIDE, Measured
 from scoring.core.types import ByteArray, Defect, FloatArray
 
 Array = npt.NDArray[np.float64]
-EncodeTiles = Callable[[Sequence[FloatArray]], list[FloatArray]]
+EncodeTiles = Callable[[Sequence[ByteArray]], list[FloatArray]]
 GRID = 8
 TILE_SIDE = 128
 GOOD_PLACE = 0.8  # quantile of the tiles' scores that the others are held against
@@ -66,7 +66,7 @@ def heat_of(
     """Heat of a picture from its raw vector, measures and findings; ``encode_tiles`` is the network."""
     tiles = tiles_of(picture.rgb)
     lumas = [np.asarray(tile.astype(np.float32) @ LUMA, dtype=np.float32) for tile in tiles]
-    fine = encode_tiles([as_input(tile) for tile in tiles])
+    fine = encode_tiles(tiles)
     rows = [_with_detail(measured.values, detail_of(luma)) for luma in lumas]
     scores = _scores(model, head, raw, np.stack(fine), np.array(rows, dtype=np.float32))
     told = np.clip((np.array([luma.std() for luma in lumas]) - FLAT_STD) / (TEXTURED_STD - FLAT_STD), 0, 1)

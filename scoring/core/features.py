@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.decode import Picture, native_crop, whole_view
+from scoring.core.decode import Picture, native_pixels, whole_view
 from scoring.core.defects import findings_of
 from scoring.core.foreground import shrunk
 from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured, measure_picture
-from scoring.core.types import FloatArray, ImageFeatures, NotFiniteError
+from scoring.core.types import ByteArray, FloatArray, ImageFeatures, NotFiniteError
 
 FEATURE_CODE = "2"  # raise when views, measures or composition change: cached vectors must not mix
 WHOLE_LONGEST = 256
@@ -27,10 +27,10 @@ MEASURE_WEIGHT = 0.1  # of a standard measure beside the network, whose first di
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What one picture sends to the network, and its measures."""
+    """What one picture sends to the network, uint8 (h, w, 3), and its measures."""
 
-    whole: FloatArray
-    crop: FloatArray
+    whole: ByteArray
+    crop: ByteArray
     measured: Measured
 
 
@@ -59,7 +59,7 @@ def views_of(picture: Picture) -> Views:
     )
     return Views(
         whole=whole_view(picture.image, longest=WHOLE_LONGEST),
-        crop=native_crop(picture.rgb, side=CROP_SIDE, centre=measured.foreground.middle),
+        crop=native_pixels(picture.rgb, side=CROP_SIDE, centre=measured.foreground.middle),
         measured=measured,
     )
 

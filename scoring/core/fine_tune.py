@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scoring.core import losses
-from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
-from scoring.core.types import ByteArray, FloatArray
+from scoring.core.types import FloatArray
 
 POINTS, MIDDLE = 25.0, 50.0  # losses see scores as (score - 50) / 25: one is one grade
 GRADE_SPREAD = 0.6  # grades: how far people differ over one picture, for the vote histogram
@@ -245,11 +244,6 @@ def state_load(pupil: Pupil, optimizer: torch.optim.AdamW, state: Tensors) -> No
                     kind: _moment(state[f"adam.{kind}.{name}"], value, is_step=kind == "step")
                     for kind in kinds
                 }
-
-
-def pixels_of(view: FloatArray) -> ByteArray:
-    """uint8 (h, w, 3) of a view (3, h, w): what ``decode.as_input`` made it from, exactly."""
-    return np.asarray(np.rint(view.transpose(1, 2, 0) * SCALE + MEAN), dtype=np.uint8)
 
 
 def _moment(value: npt.NDArray[np.float32], like: Tensor, *, is_step: bool) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.decode import PictureError, decode_picture, native_crop, whole_view
+from scoring.core.decode import PictureError, decode_picture, native_pixels, whole_view
 from tests.images import encoded, jpeg_bytes, photo
 
 
@@ -33,11 +33,11 @@ def test_the_whole_view_fits_and_is_never_enlarged_past_the_next_step() -> None:
     assert -1.01 < float(large.min()) < float(large.max()) < 1.01
 
 
-def test_a_native_crop_is_untouched_pixels_and_mirrors_what_is_missing() -> None:
+def test_a_native_pixels_is_untouched_pixels_and_mirrors_what_is_missing() -> None:
     rgb = np.asarray(photo(0, width=300, height=200))
-    crop = native_crop(rgb, side=128, centre=(0.5, 0.5))
+    crop = native_pixels(rgb, side=128, centre=(0.5, 0.5))
     back = np.round(crop.transpose(1, 2, 0) * 128 + 127).astype(np.uint8)
     assert (back == rgb[36:164, 86:214]).all()
-    corner = native_crop(rgb, side=128, centre=(1.0, 1.0))
+    corner = native_pixels(rgb, side=128, centre=(1.0, 1.0))
     assert (np.round(corner.transpose(1, 2, 0) * 128 + 127) == rgb[72:, 172:]).all()
-    assert native_crop(rgb[:20, :30], side=64).shape == (3, 64, 64)
+    assert native_pixels(rgb[:20, :30], side=64).shape == (3, 64, 64)

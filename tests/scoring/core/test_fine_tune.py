@@ -16,7 +16,6 @@ from scoring.core.fine_tune import (
     Start,
     answers_of,
     grade_logits,
-    pixels_of,
     pupil_optimizer,
     state_load,
     state_of,
@@ -152,11 +151,6 @@ def test_a_picture_that_gives_no_number_stops_the_run_by_name() -> None:
     lessons.pictures[3][:] = np.nan
     with pytest.raises(FloatingPointError, match="epoch 1"):
         taught(pupil, lessons, RECIPE, range(1), None)
-
-
-def test_a_view_keeps_its_pixels_exactly() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    assert np.array_equal(pixels_of(as_input(pixels)), pixels)
 
 
 @pytest.mark.parametrize(("rows", "batch", "steps"), [(20, 6, 4), (19, 6, 3), (12, 6, 2), (1, 6, 1)])

@@ -1,14 +1,48 @@
-"""The network has the shapes it says, and the exported graph says what torch says."""
+"""The network has the shapes it says, and its graphs say what torch says."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from scoring.core.network import Encoder, export_onnx, feature_count, load_encoder, tap_places
+from scoring.core.decode import as_input
+from scoring.core.graph import float_graph, int8_graph, layer_count
+from scoring.core.lite import feature_count, tap_places
+from scoring.core.network import Encoder, imagenet_encoder, load_encoder
+from scoring.core.quantise import activation_ranges
+from scoring.core.types import ByteArray, FloatArray
+from tests.images import photo
+
+Tensors = dict[str, Any]
+
+
+def tensors_of(encoder: Encoder) -> Tensors:
+    return {name: value.numpy() for name, value in encoder.state_dict().items()}
+
+
+def told_by(graph: bytes, pictures: ByteArray) -> FloatArray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["features"], {"pictures": pictures})[0])
+
+
+@pytest.fixture(scope="module")
+def trained() -> Encoder:
+    return imagenet_encoder()
+
+
+@pytest.fixture(scope="module")
+def views() -> list[ByteArray]:
+    return [photo(seed, width=128, height=96) for seed in range(8)]
+
+
+@pytest.fixture(scope="module")
+def ranges(trained: Encoder, views: list[ByteArray]) -> FloatArray:
+    return activation_ranges(tensors_of(trained), views[:6])
 
 
 @pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
@@ -22,18 +56,52 @@ def test_every_depth_tells_its_mean_and_deviation(name: str) -> None:
     assert [place.start for place in places[1:]] == [place.stop for place in places[:-1]]
 
 
-def test_the_exported_graph_agrees_at_other_sizes_than_it_was_exported_at(tmp_path: Path) -> None:
-    import onnxruntime
-
+@pytest.mark.parametrize("name", ["lite0", "lite2"])
+def test_the_float_graph_says_what_torch_says_of_any_size_and_batch(name: str) -> None:
     torch.manual_seed(1)
-    encoder = Encoder().eval()
-    export_onnx(encoder, tmp_path / "graph.onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "graph.onnx"))
-    pictures = torch.rand(1, 3, 128, 96) * 2 - 1
-    with torch.inference_mode():
-        expected = encoder(pictures).numpy()
-    told = session.run(None, {"pictures": pictures.numpy()})[0]
-    assert np.abs(told - expected).max() < 1e-3 * max(1.0, float(np.abs(expected).max()))
+    encoder = Encoder(name).eval()
+    graph = float_graph(tensors_of(encoder), name=name)
+    for height, width in ((64, 96), (128, 32)):
+        pictures = np.stack([photo(seed, width=width, height=height) for seed in (3, 4)])
+        with torch.inference_mode():
+            expected = encoder(torch.from_numpy(np.stack([as_input(each) for each in pictures]))).numpy()
+        told = told_by(graph, pictures)
+        assert np.abs(told - expected).max() < 1e-3 * max(1.0, float(np.abs(expected).max()))
+
+
+def test_the_int8_graph_says_nearly_the_same_of_pictures_it_was_not_measured_on(
+    trained: Encoder, views: list[ByteArray], ranges: FloatArray
+) -> None:
+    tensors, pictures = tensors_of(trained), np.stack(views[6:])
+    exact, told = told_by(float_graph(tensors), pictures), told_by(int8_graph(tensors, ranges), pictures)
+    assert told.shape == exact.shape
+    apart = np.linalg.norm(told - exact, axis=1) / np.linalg.norm(exact, axis=1)
+    between = np.linalg.norm(exact[0] - exact[1]) / np.linalg.norm(exact[0])
+    assert 0 < apart.max() < 0.15
+    assert apart.max() < between / 3
+
+
+def test_one_picture_reads_the_same_alone_and_in_company(
+    trained: Encoder, views: list[ByteArray], ranges: FloatArray
+) -> None:
+    graph = int8_graph(tensors_of(trained), ranges)
+    together = told_by(graph, np.stack(views[:3]))
+    assert np.allclose(told_by(graph, views[1][None])[0], together[1], rtol=1e-4, atol=1e-4)
+
+
+def test_of_a_picture_without_any_detail_deviations_stay_numbers(
+    trained: Encoder, ranges: FloatArray
+) -> None:
+    for level in (0, 127, 255):
+        flat = np.full((1, 64, 64, 3), level, dtype=np.uint8)
+        assert np.isfinite(told_by(int8_graph(tensors_of(trained), ranges), flat)).all()
+
+
+def test_ranges_of_another_network_are_refused(trained: Encoder, ranges: FloatArray) -> None:
+    assert len(ranges) == layer_count() != layer_count("lite1")
+    assert (ranges[:, 0] <= ranges[:, 1]).all()
+    with pytest.raises(ValueError, match="shape"):
+        int8_graph(tensors_of(trained), ranges[:-1])
 
 
 def test_weights_that_do_not_fit_are_refused_and_classifiers_are_left_out() -> None:

@@ -1,0 +1,98 @@
+"""The shape of EfficientNet-Lite, without torch: what the network and its exported graphs are built from.
+
+Architecture: Tan and Le, EfficientNet, arXiv 1905.11946; the Lite variants (no squeeze-and-excitation,
+ReLU6, fixed stem and head) are TensorFlow's of 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+# kernel, stride, expansion, in, out, repeats
+STAGES = (
+    (3, 1, 1, 32, 16, 1),
+    (3, 2, 6, 16, 24, 2),
+    (5, 2, 6, 24, 40, 2),
+    (3, 2, 6, 40, 80, 3),
+    (5, 1, 6, 80, 112, 3),
+    (5, 2, 6, 112, 192, 4),
+    (3, 1, 6, 192, 320, 1),
+)
+LITE_SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
+STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
+STEM_KERNEL, STEM_STRIDE = 3, 2
+BATCH_NORM_EPS = 1e-3
+SPREAD_EPS = 1e-8  # added to a variance before its root
+LEVELS_AT_MOST = 6.0  # of ReLU6
+
+Pads = tuple[int, int, int, int]  # left, right, top, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShape:
+    """One inverted residual (MobileNetV2): channels widened, filtered one by one, narrowed again."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    inputs: int
+    outputs: int
+
+    @property
+    def hidden(self) -> int:
+        return self.inputs * self.expansion
+
+    @property
+    def expands(self) -> bool:
+        return self.expansion != 1
+
+    @property
+    def is_residual(self) -> bool:
+        return self.stride == 1 and self.inputs == self.outputs
+
+
+def block_shapes(name: str = "lite0") -> list[BlockShape]:
+    """Every block of a variant, in order."""
+    width, depth = LITE_SCALES[name]
+    blocks: list[BlockShape] = []
+    for number, (kernel, stride, expansion, inputs, outputs, repeats) in enumerate(STAGES):
+        source = STEM_CHANNELS if number == 0 else _round_channels(inputs, width)
+        target = _round_channels(outputs, width)
+        is_fixed = number in (0, len(STAGES) - 1)
+        for index in range(repeats if is_fixed else math.ceil(repeats * depth)):
+            first = index == 0
+            blocks.append(
+                BlockShape(kernel, stride if first else 1, expansion, source if first else target, target)
+            )
+    return blocks
+
+
+def same_pads(kernel: int, stride: int) -> Pads:
+    """TensorFlow's SAME padding for even sides: one pixel more at the right and bottom at stride 2."""
+    total = max(kernel - stride, 0)
+    return total // 2, total - total // 2, total // 2, total - total // 2
+
+
+def feature_count(name: str = "lite0") -> int:
+    """F: numbers one view gives."""
+    return int(tap_places(name)[-1].stop)
+
+
+def tap_places(name: str = "lite0") -> list[slice]:
+    """Where the means and deviations of the stem, each block and the head lie among the F numbers."""
+    blocks = [block.outputs for block in block_shapes(name)]
+    ends = np.cumsum([2 * channels for channels in (STEM_CHANNELS, *blocks, HEAD_CHANNELS)])
+    return [
+        slice(int(end - size), int(end)) for end, size in zip(ends, np.diff(ends, prepend=0), strict=True)
+    ]
+
+
+def _round_channels(channels: int, width: float) -> int:
+    if width == 1.0:
+        return channels
+    scaled = channels * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
