@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from scoring import device
 from scoring.candidate import Made
 from scoring.core.calibrate import conformal_factor
 from scoring.core.checkpoint import read_tensor_file, write_tensors
+from scoring.core.decode import PictureError, decode_picture
+from scoring.core.features import views_of
 from scoring.core.head import NOISE_FLOOR, Head, head_to_tensors
 from scoring.core.promotion import Trial
-from scoring.core.splits import CALIBRATION, HOLDOUT
-from scoring.core.types import ImageFeatures
+from scoring.core.quantise import RANGES, activation_ranges
+from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
+from scoring.core.types import ByteArray, ImageFeatures
 from scoring.errors import NotThereError
 from scoring.models import DatasetRow, Image, ModelVersion, TrainingRun
 from scoring.registry import encoder_of, head_of, models_folder
@@ -27,6 +31,7 @@ from scoring.trial import Evaluation, Labels, labels_of_rows, root_of
 
 FEWEST_TO_CALIBRATE = 8
 EXTRACT_AT_ONCE = 16
+CALIBRATION_PICTURES = 60
 TAUGHT, TRIED = 0.75, 0.88  # of the progress bar when the network is tuned, and when its features are made
 
 
@@ -46,7 +51,8 @@ def deep_candidate(
     beat: Beat,
 ) -> Made:
     """Weights, features and trial of a tuned network that started from ``base``."""
-    draft = write_tensors(models_folder(), _with_encoder(base, pupil), {"draft of run": run.pk})
+    tensors = _with_ranges(_with_encoder(base, pupil), rows)
+    draft = write_tensors(models_folder(), tensors, {"draft of run": run.pk})
     weights = models_folder() / f"{draft}.safetensors"
     features = _features_of(rows, weights, beat)
     beat("evaluating", TRIED)
@@ -101,6 +107,24 @@ def _with_encoder(base: ModelVersion, pupil: Any) -> dict[str, npt.NDArray[Any]]
         key = f"{device.ENCODER_PREFIX}{name}"
         if key in tensors:
             tensors[key] = value.detach().float().cpu().numpy().astype(tensors[key].dtype)
+    return tensors
+
+
+def _with_ranges(
+    tensors: dict[str, npt.NDArray[Any]], rows: Sequence[DatasetRow]
+) -> dict[str, npt.NDArray[Any]]:
+    """With the tuned encoder's ranges on pictures it learned from; without any it serves in float."""
+    tensors.pop(RANGES, None)
+    taught = [row.image_id for row in rows if row.split == TRAIN]
+    views: list[ByteArray] = []
+    for image in Image.objects.in_bulk(taught[:: 1 + len(taught) // CALIBRATION_PICTURES]).values():
+        with suppress(NotThereError, PictureError):
+            seen = views_of(decode_picture(picture_bytes(image)))
+            views += [seen.whole, seen.crop]
+    if views:
+        start = len(device.ENCODER_PREFIX)
+        encoder = {n[start:]: value for n, value in tensors.items() if n.startswith(device.ENCODER_PREFIX)}
+        tensors[RANGES] = activation_ranges(encoder, views)
     return tensors
 
 

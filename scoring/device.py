@@ -3,7 +3,7 @@
 On a CPU the encoder runs in ONNX Runtime from a graph written once per weights file into a cache folder, in
 8 bits where the processor multiplies them exactly and the weights say their ranges, else in float; where CUDA
 is at hand it runs in torch, bfloat16 and channels last. All three make features of one version: they differ
-by less than a head can tell (docs/adr/0014). Knows nothing of Django.
+by less than a head can tell (docs/adr/0013). Knows nothing of Django.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.lite import (
@@ -43,7 +43,7 @@ def float_graph(tensors: Tensors, *, name: str = "lite0", with_limits: bool = Fa
     _walk(writer, tensors, name)
     if with_limits:
         writer.tell_limits()
-    return writer.model().SerializeToString()
+    return writer.written()
 
 
 def int8_graph(tensors: Tensors, ranges: FloatArray, *, name: str = "lite0") -> bytes:
@@ -53,7 +53,7 @@ def int8_graph(tensors: Tensors, ranges: FloatArray, *, name: str = "lite0") -> 
         raise ValueError(f"ranges have the shape {ranges.shape}, this network asks for ({layers}, 2)")
     writer = _Int8(ranges.astype(np.float64))
     _walk(writer, tensors, name)
-    return writer.model().SerializeToString()
+    return writer.written()
 
 
 def layer_count(name: str = "lite0") -> int:
@@ -121,14 +121,16 @@ class _Nodes:
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def model(self) -> ModelProto:
+    def written(self) -> bytes:
+        """The graph as bytes of ONNX."""
         self.node("Flatten", [self.node("Concat", self._pooled, axis=-1)], axis=1, output=FEATURES)
         pictures = helper.make_tensor_value_info(PICTURES, TensorProto.UINT8, ["batch", "height", "width", 3])
         graph = helper.make_graph(
             self._nodes, "encoder", [pictures], self._outputs, list(self._constants.values())
         )
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_DOMAIN, 1)]
-        return helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
+        model = helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
+        return bytes(model.SerializeToString())
 
 
 class _Float(_Nodes):
@@ -274,7 +276,7 @@ class _Int8(_Nodes):
         return [x, f"{x}.step", f"{x}.zero"]
 
 
-def _window(weight: FloatArray, stride: int) -> dict[str, list[int]]:
+def _window(weight: FloatArray, stride: int) -> dict[str, Any]:
     kernel = weight.shape[2]
     left, right, top, bottom = same_pads(kernel, stride)
     return {

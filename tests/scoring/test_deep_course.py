@@ -16,9 +16,17 @@ import torch
 
 from scoring import deep_course, device
 from scoring.core.checkpoint import read_tensor_file
+from scoring.core.decode import MEAN, SCALE
 from scoring.core.fine_tune import Recipe
+from scoring.core.types import ByteArray, FloatArray
 from scoring.deep_course import checkpoint_read, course_read, course_run, course_write, views_write
 from tests.scoring.core.test_fine_tune import ROWS, TinyEncoder, start_of, tiny
+
+
+def pixels_of(view: FloatArray) -> ByteArray:
+    """uint8 (h, w, 3) nearest to a view (3, h, w) as the network learns from it."""
+    pixels = np.clip(view, -0.99, 1).transpose(1, 2, 0) * SCALE + MEAN
+    return np.asarray(np.rint(pixels), dtype=np.uint8)
 
 
 class KilledError(Exception):
@@ -37,7 +45,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _pupil, lessons = tiny()
     for row in ROWS:
         whole, crop = lessons.views(int(row))
-        views_write(tmp_path, int(row), (np.clip(whole, -0.99, 1), np.clip(crop, -0.99, 1)))
+        views_write(tmp_path, int(row), whole=pixels_of(whole), crop=pixels_of(crop))
     start = start_of(np.random.default_rng(0))
     course_write(
         tmp_path,
@@ -120,9 +128,8 @@ def test_two_processes_share_every_batch_and_learn_one_model(tmp_path: Path) -> 
     tensors = read_tensor_file(device.BASE_WEIGHTS)
     head = device.base_head()
     for row in range(8):
-        views_write(
-            tmp_path, row, tuple(rng.uniform(-0.9, 0.9, (3, 32, 32)).astype(np.float32) for _ in "ab")
-        )  # type: ignore[arg-type]
+        whole, crop = rng.integers(12, 243, (2, 32, 32, 3), dtype=np.uint8)
+        views_write(tmp_path, row, whole=whole, crop=crop)
     arrays = {
         "centre": tensors["features.centre"],
         "components": tensors["features.components"],

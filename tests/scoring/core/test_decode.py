@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.decode import PictureError, decode_picture, native_pixels, whole_view
+from scoring.core.decode import PictureError, as_input, decode_picture, native_pixels, whole_view
 from tests.images import encoded, jpeg_bytes, photo
 
 
@@ -27,17 +27,23 @@ def test_what_is_no_picture_says_so(data: bytes, code: str) -> None:
 
 def test_the_whole_view_fits_and_is_never_enlarged_past_the_next_step() -> None:
     large, small = (whole_view(photo(0, width=w, height=h), longest=256) for w, h in ((1000, 500), (90, 60)))
-    assert large.shape == (3, 128, 256)
-    assert small.shape == (3, 64, 96)
-    assert large.dtype == np.float32
-    assert -1.01 < float(large.min()) < float(large.max()) < 1.01
+    assert large.shape == (128, 256, 3)
+    assert small.shape == (64, 96, 3)
+    assert large.dtype == np.uint8
 
 
-def test_a_native_pixels_is_untouched_pixels_and_mirrors_what_is_missing() -> None:
+def test_native_pixels_are_untouched_and_mirrored_where_they_are_missing() -> None:
     rgb = np.asarray(photo(0, width=300, height=200))
     crop = native_pixels(rgb, side=128, centre=(0.5, 0.5))
-    back = np.round(crop.transpose(1, 2, 0) * 128 + 127).astype(np.uint8)
-    assert (back == rgb[36:164, 86:214]).all()
+    assert (crop == rgb[36:164, 86:214]).all()
     corner = native_pixels(rgb, side=128, centre=(1.0, 1.0))
-    assert (np.round(corner.transpose(1, 2, 0) * 128 + 127) == rgb[72:, 172:]).all()
-    assert native_pixels(rgb[:20, :30], side=64).shape == (3, 64, 64)
+    assert (corner == rgb[72:, 172:]).all()
+    assert native_pixels(rgb[:20, :30], side=64).shape == (64, 64, 3)
+
+
+def test_the_network_learns_from_pixels_about_zero() -> None:
+    rgb = np.arange(256, dtype=np.uint8).reshape(8, 32, 1).repeat(3, axis=2)
+    told = as_input(rgb)
+    assert told.shape == (3, 8, 32)
+    assert told.dtype == np.float32
+    assert (float(told.min()), float(told.max())) == (-127 / 128, 1.0)

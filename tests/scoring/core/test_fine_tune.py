@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from scoring.core.decode import as_input
 from scoring.core.fine_tune import (
     Pupil,
     Recipe,
