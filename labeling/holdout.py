@@ -45,6 +45,14 @@ FROM short s CROSS JOIN generate_series(1, %(votes)s) AS n
 ON CONFLICT DO NOTHING
 """
 
+SELLERS = """
+SELECT count(*), count(*) FILTER (WHERE teaches) FROM (
+  SELECT bool_or(NOT t.is_holdout) AS teaches FROM labeling_item t
+  JOIN scoring_image i ON i.id = t.image_id JOIN scoring_product p ON p.id = i.product_id
+  WHERE t.project_id = %(project)s AND p.seller <> '' GROUP BY p.seller HAVING bool_or(t.is_holdout)
+) AS judged
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
@@ -160,3 +168,14 @@ def yardstick_of(*, project: Project) -> Yardstick:
         votes=Avg(F("consensus__vote_count")),
     )
     return Yardstick(**told | {"votes": told["votes"] or 0.0}, wanted=wanted)
+
+
+def sellers_judged(*, project: Project) -> tuple[int, int]:
+    """Sellers with a name whose pictures judge the model, and how many of these teach it as well.
+
+    While all of them do (there are fewer than ten, see ADR 6), figures say little of a seller yet to come.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SELLERS, {"project": project.pk})
+        judged, both = cursor.fetchone()
+    return int(judged), int(both)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.core.priority import BATCH_FLOOR, BEGUN
 from labeling.current import current_project
-from labeling.holdout import yardstick_of
+from labeling.holdout import sellers_judged, yardstick_of
 from labeling.learning import (
     FEWEST,
     Cost,
@@ -95,6 +95,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "again": _again(measured),
         "model": serving().champion,
         "yardstick": yardstick_of(project=project),
+        "sellers": _sellers(project),
     }
     if asks_for(request, "curve"):
         return render(request, "labeling/learning.html#curve", context)
@@ -181,6 +182,12 @@ def _again(measured: Measured | None) -> dict[str, Any] | None:
     asks_again = measured.again > 1
     words = _("Ask again about labelled pictures.") if asks_again else _("Ask about new pictures.")
     return {"worth": measured.again, "words": words}
+
+
+def _sellers(project: Project) -> dict[str, int] | None:
+    """Sellers that judge the model, where some of them teach it too."""
+    judged, both = sellers_judged(project=project)
+    return {"judged": judged, "both": both} if both else None
 
 
 def _next(project: Project) -> list[Next]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from labeling.annotate import annotation_submit
 from labeling.consensus import consensus_settle
 from labeling.dataset import frozen_rows
-from labeling.holdout import holdout_slots_open, yardstick_of
+from labeling.holdout import holdout_slots_open, sellers_judged, yardstick_of
 from labeling.models import Assignment, Flag, Item, Membership, Project
 from labeling.ordering import queue_fill, queue_reorder
 from labeling.queue import lease_next
@@ -81,13 +81,16 @@ def test_among_many_sellers_none_stands_on_both_sides_whenever_its_pictures_come
     queue_fill(project=held_project)
     pairs = set(Item.objects.values_list("image__product__seller", "is_holdout"))
     assert len(pairs) == 20
-    assert 2 <= sum(side for _seller, side in pairs) <= 6
+    held = sum(side for _seller, side in pairs)
+    assert 2 <= held <= 6
+    assert sellers_judged(project=held_project) == (held, 0)
 
 
 def test_the_only_seller_is_split_by_product(held_project: Project) -> None:
     pictures(40, seller="acme")
     queue_fill(project=held_project)
     assert Item.objects.filter(is_holdout=True).count() == 8
+    assert sellers_judged(project=held_project) == (1, 1)
 
 
 def test_a_new_picture_of_a_product_joins_its_side(held_project: Project) -> None:
@@ -198,4 +201,9 @@ def test_the_learning_page_tells_how_far_it_is(client: Client, cast: Cast, held_
     queue_fill(project=held_project)
     page = client.get(reverse("learning")).content.decode()
     assert "Pictures held back" in page
+    assert "both-sides" not in page
+    pictures(40, seller="acme")
+    queue_fill(project=held_project)
+    page = client.get(reverse("learning")).content.decode()
+    assert "1 of 1 seller whose pictures judge the model teach it too" in page
     assert "of 5" in page
