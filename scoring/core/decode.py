@@ -7,7 +7,6 @@ come here; they pass the gate first.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -28,12 +27,21 @@ class PictureError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True)
 class Picture:
-    """A decoded picture: ``rgb`` uint8 (H, W, 3), sRGB, upright. ``jpeg_quality`` 1-100 of the source."""
+    """A decoded picture, sRGB, upright. ``jpeg_quality`` 1-100 of the source.
 
-    rgb: ByteArray
-    jpeg_quality: float | None = None
+    Pixels are held as they came, by Pillow or as an array; the other is made where it is asked for.
+    """
+
+    def __init__(self, pixels: ByteArray | Image.Image, jpeg_quality: float | None = None) -> None:
+        self.jpeg_quality = jpeg_quality
+        name = "image" if isinstance(pixels, Image.Image) else "rgb"
+        self.__dict__[name] = pixels
+
+    @cached_property
+    def rgb(self) -> ByteArray:
+        """All pixels, uint8 (H, W, 3): of a large picture a copy that takes a third of the decoding."""
+        return np.asarray(self.image, dtype=np.uint8)
 
     @cached_property
     def image(self) -> Image.Image:
@@ -42,24 +50,23 @@ class Picture:
 
     @property
     def width(self) -> int:
-        return int(self.rgb.shape[1])
+        return self.image.width
 
     @property
     def height(self) -> int:
-        return int(self.rgb.shape[0])
+        return self.image.height
 
 
 def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture:
     """Decode stored bytes; PictureError says why not. ``jpeg_quality`` is the source's, where known."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            upright = image.convert("RGB")
-            picture = Picture(np.asarray(upright, dtype=np.uint8), jpeg_quality)
+            image.load()
+            picture = Picture(image if image.mode == "RGB" else image.convert("RGB"), jpeg_quality)
     except UnidentifiedImageError as error:
         raise PictureError("format_not_allowed", "This is not a picture of an allowed format.") from error
     except Exception as error:  # Pillow raises seven classes for damaged files
         raise PictureError("unreadable", "The picture is damaged and cannot be read.") from error
-    picture.__dict__["image"] = upright  # decoded already: spares the way back from the array
     return picture
 
 
@@ -75,15 +82,20 @@ def whole_view(image: Image.Image, *, longest: int) -> ByteArray:
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def native_pixels(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> ByteArray:
+def native_pixels(
+    pixels: ByteArray | Image.Image, *, side: int, centre: tuple[float, float] = (0.5, 0.5)
+) -> ByteArray:
     """Native pixels around ``centre`` (fractions x, y): uint8 (side, side, 3).
 
     A smaller picture is mirrored at its edges, which adds no edges and no blur of its own.
     """
-    height, width = rgb.shape[:2]
-    top = _start(height, side, centre[1])
-    left = _start(width, side, centre[0])
-    crop = rgb[top : top + side, left : left + side]
+    width, height = pixels.size if isinstance(pixels, Image.Image) else pixels.shape[1::-1]
+    top, left = _start(height, side, centre[1]), _start(width, side, centre[0])
+    bottom, right = min(height, top + side), min(width, left + side)
+    if isinstance(pixels, Image.Image):
+        crop = np.asarray(pixels.crop((left, top, right, bottom)), dtype=np.uint8)
+    else:
+        crop = pixels[top:bottom, left:right]
     missing = (side - crop.shape[0], side - crop.shape[1])
     if missing != (0, 0):
         crop = np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")

@@ -59,7 +59,7 @@ def views_of(picture: Picture) -> Views:
     )
     return Views(
         whole=whole_view(picture.image, longest=WHOLE_LONGEST),
-        crop=native_pixels(picture.rgb, side=CROP_SIDE, centre=measured.foreground.middle),
+        crop=native_pixels(picture.image, side=CROP_SIDE, centre=measured.foreground.middle),
         measured=measured,
     )
 
