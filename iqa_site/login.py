@@ -67,7 +67,7 @@ def login_by_token(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         return render(request, "registration/used_link.html", status=403)
     if request.method == "GET" and "ask" in request.GET:
         return render(request, "registration/by_link.html", {"name": user.get_username()})
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user, backend="iqa_site.who.Passwords")
     request.session[CAME_BY_LINK] = True
     return redirect("home")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,12 +21,13 @@ from django.utils.translation import gettext as _
 from psycopg.types.numeric import Int8
 
 from labeling.answer import LONGEST_NOTE, NOTHING, Answer
+from labeling.ballot import LONGEST_MS, Shown, ballot_of, shown_of, told_of
+from labeling.first_vote import SCORE_COLUMNS, first_vote
 from labeling.flags import flag_raise
 from labeling.locks import item_lock, slot_lock
-from labeling.models import Annotation, Assignment, Flag, Item, Probe, Project
+from labeling.models import Annotation, Assignment, Flag, Item, Project
 from labeling.permissions import require_labeler
 from labeling.prepared import rows_of
-from scoring.core.types import nearest_vote
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
 from scoring.models import Score
@@ -37,11 +37,9 @@ from scoring.wake import wake
 State = Assignment.State
 SETTLE = "maintenance.consensus_settle"
 DECIDED = (Item.State.APPROVED, Item.State.REJECTED)
-LONGEST_MS = 2**31 - 1
 
 # Asked at every vote, so prepared.
 ANSWERED = "SELECT 1 FROM labeling_annotation WHERE assignment_id = %(slot)s OR key = %(key)s LIMIT 1"
-SCORE_COLUMNS = ("id", "image_id", "model_id", "overall_score", "overall_std")
 SCORE = f"""
 SELECT {", ".join(SCORE_COLUMNS)} FROM scoring_score WHERE id = %(score)s AND image_id = %(image)s
 """  # noqa: S608  (names of our own columns)
@@ -58,24 +56,6 @@ __all__ = [
     "shown_of",
     "withdrawal_write",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a person is told of the model's score, 0-100: nothing when blind, the planted value if any."""
-
-    score: float | None
-    std: float | None
-    is_blind: bool
-
-
-def shown_of(assignment: Assignment | Probe, score: Score | None) -> Shown:
-    """What this slot's person sees of ``score``; the card, the page and the vote must say the same."""
-    if assignment.is_blind:
-        return Shown(score=None, std=None, is_blind=True)
-    planted = assignment.planted_score
-    value = planted if planted is not None else (score.overall_score if score else None)
-    return Shown(score=value, std=score.overall_std if score else None, is_blind=False)
 
 
 def live_annotations() -> QuerySet[Annotation]:
@@ -122,6 +102,10 @@ def annotation_submit(
         supersedes_id=supersedes_id,
     )
     try:
+        vote = first_vote(user, answer, key, duration_ms, score_id)
+        if vote is not None:
+            wake(SETTLE, vote.item_id)
+            return vote
         with transaction.atomic():
             return _submit(user, answer, key, duration_ms, score_id)
     except (
@@ -144,24 +128,9 @@ def _submit(user: User, answer: Answer, key: UUID, duration_ms: int, score_id: i
     if corrected is None:
         _slot_take(slot, user)
     score = _score_shown(slot, score_id)
-    vote = Annotation.objects.create(
-        item_id=slot.item_id,
-        assignment_id=slot.pk,
-        rater_id=user.pk,
-        rating=_rating_of(answer, shown_of(slot, score)),
-        is_accepted=answer.accept,
-        dimensions=answer.dimensions,
-        defects=answer.defects,
-        is_flagged=answer.is_flagged,
-        note=answer.note,
-        shown_score=shown_of(slot, score).score,
-        shown_model_id=score.model_id if score and not slot.is_blind else None,
-        is_planted=slot.planted_score is not None and not slot.is_blind,
-        duration_ms=min(max(0, duration_ms), LONGEST_MS),
-        key=key,
-        body_digest=answer.digest,
-        supersedes=last,
-    )
+    vote = ballot_of(slot, user.pk, answer, score, key=key, duration_ms=duration_ms)
+    vote.supersedes = last
+    vote.save(force_insert=True)
     _note_submit(user, vote, corrected)
     if vote.is_flagged:
         flag_raise(item_id=slot.item_id, reason=Flag.Reason.ANNOTATOR, evidence={"notes": [vote.note]})
@@ -226,21 +195,13 @@ def _score_shown(slot: Assignment, score_id: int | None) -> Score | None:
     )
 
 
-def _rating_of(answer: Answer, shown: Shown) -> int:
-    if answer.rating is not None:
-        return answer.rating
-    if shown.score is None:
-        raise BadInputError(_("There is no score to accept: rate from 1 to 5."), code="nothing_to_accept")
-    return nearest_vote(shown.score)
-
-
 def _note_submit(user: User, vote: Annotation, corrected: Annotation | None) -> None:
     event_note(
         actor=user,
         verb="annotate.correct" if corrected else "annotate.submit",
         target=vote,
         before={"rating": corrected.rating} if corrected else {},
-        after={"item": vote.item_id, "rating": vote.rating, "accepted": vote.is_accepted},
+        after=told_of(vote),
     )
 
 

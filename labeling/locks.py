@@ -1,8 +1,9 @@
 """Every row lock of the people's room. The item comes first, always: whoever changes its votes, slots,
 flags or decisions holds it. Call inside a transaction; several items are taken in order of pk.
 
-The one exception is the lease statement (queue.py), which takes free slots with SKIP LOCKED and waits
-for nobody; writes to a slot are therefore conditional UPDATEs.
+The one exception is the lease statement (lease.py), which takes free slots with SKIP LOCKED and waits
+for nobody; writes to a slot are therefore conditional UPDATEs. A first vote (first_vote.py) takes the item's
+lock, writes and lets go in one statement.
 """
 
 from __future__ import annotations

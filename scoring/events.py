@@ -10,6 +10,10 @@ from django.db import models
 
 from scoring.models import Event
 
+# For a statement that writes the act and its event at once: rows with these columns follow it.
+EVENT_INSERT = """INSERT INTO scoring_event (actor_id, verb, target, target_id, before, after, at)
+  SELECT actor_id, verb, target, target_id, before, after, at"""
+
 
 def event_note(
     *,

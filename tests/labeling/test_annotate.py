@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from labeling import first_vote as first_vote_module
 from labeling.annotate import (
     annotation_submit,
     annotation_withdraw,
@@ -19,6 +20,7 @@ from labeling.annotate import (
     shown_of,
 )
 from labeling.consensus import consensus_settle
+from labeling.first_vote import KINDS
 from labeling.models import Annotation, Assignment, Flag, Item, Membership
 from labeling.queue import lease_next, lease_release, queue_sweep
 from labeling.review import review_decide
@@ -361,14 +363,56 @@ def test_recent_votes_are_one_s_own_newest_first_without_those_taken_back(cast: 
     assert recent_votes(user=cast.ann, project=cast.project, limit=1) == [third]
 
 
-def test_a_submit_takes_eight_questions_to_the_database(cast: Cast) -> None:
+def statements(asked: CaptureQueriesContext) -> list[str]:
+    return [q["sql"] for q in asked if not q["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+
+
+@pytest.mark.parametrize("said", [{"rating": 4}, {"accept": True}])
+def test_a_first_vote_takes_two_statements(cast: Cast, said: dict[str, Any]) -> None:
     slot = slot_for(cast)
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as asked:
+        vote(cast, slot, **said)
+    assert len(statements(asked)) == 2, statements(asked)
+
+
+def test_the_short_way_and_the_long_write_the_same(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"rating": 2, "note": "Soft.", "defects": {"noise": True}, "dimensions": {"sharpness": 1}}
+    short = vote(cast, slot_for(cast), **said)
+    monkeypatch.setattr("labeling.annotate.first_vote", lambda *_said: None)
+    long = vote(cast, slot_for(cast), **said)
+    own = {"id", "item_id", "assignment_id", "key", "body_digest", "created_at"}
+    columns = [f.attname for f in Annotation._meta.concrete_fields if f.attname not in own]
+    kept = Annotation.objects.values(*columns)
+    assert kept.get(pk=short.pk) == kept.get(pk=long.pk)
+    told = {event.target_id: event for event in Event.objects.filter(verb="annotate.submit")}
+    assert (told[short.pk].target, told[short.pk].before) == (told[long.pk].target, told[long.pk].before)
+    assert told[short.pk].after == {"item": short.item_id, "rating": 2, "accepted": False}
+    assert told[long.pk].after == {"item": long.item_id, "rating": 2, "accepted": False}
+    items = Item.objects.values_list("version", "is_due", "state", "returned_to")
+    assert items.get(pk=short.item_id) == items.get(pk=long.item_id)
+
+
+def test_the_short_way_writes_every_column_of_a_vote() -> None:
+    assert {*KINDS, "id", "supersedes_id"} == {f.attname for f in Annotation._meta.concrete_fields}
+
+
+def test_what_happens_between_look_and_write_sends_the_vote_the_long_way(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, look = slot_for(cast), first_vote_module._known
+
+    def look_late(*asked: Any) -> Any:
+        found = look(*asked)
+        Item.objects.filter(pk=slot.item_id).update(state="approved")
+        return found
+
+    monkeypatch.setattr(first_vote_module, "_known", look_late)
+    with pytest.raises(ConflictError, match="reviewer has decided"):
         vote(cast, slot, rating=4)
-    questions = [q["sql"] for q in asked if not q["sql"].startswith(("SAVEPOINT", "RELEASE"))]
-    assert len(questions) <= 8, questions
+    assert not Annotation.objects.exists()
+    assert Assignment.objects.get(pk=slot.pk).state == "leased"
+    assert Item.objects.get(pk=slot.item_id).version == 0
+    assert not Event.objects.filter(verb="annotate.submit").exists()
 
 
 def test_the_worker_is_woken_only_after_the_commit(

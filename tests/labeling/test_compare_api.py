@@ -96,5 +96,5 @@ def test_pairs_take_the_same_few_queries_however_many(
     cast: Cast, post: Post, django_assert_max_num_queries: Any
 ) -> None:
     post(cast.ann, "pairs")
-    with django_assert_max_num_queries(8):  # session, user and membership among them
+    with django_assert_max_num_queries(10):  # session, user and membership among them
         post(cast.ann, "pairs", count=3, project=cast.project.pk)
