@@ -30,25 +30,32 @@ class EncoderWeights:
         return replace(self, ranges=activation_ranges(self.tensors, views))
 
 
+def read_encoder(path: Path | None) -> EncoderWeights:
+    """The encoder of one file, of ``scoring.tune`` or of whole weights; ImageNet's if none is named."""
+    if path is not None:
+        return _tuned(read_tensor_file(path))
+    from scoring.core.network import imagenet_encoder
+
+    state = imagenet_encoder().state_dict()
+    return EncoderWeights({n: value.numpy() for n, value in state.items() if not n.endswith(COUNTER)}, None)
+
+
 def read_encoders(tuned: Path | None) -> list[EncoderWeights]:
     """The encoder that will ship, and those of the folds in order; ImageNet's alone if none was tuned."""
     if tuned is None:
-        from scoring.core.network import imagenet_encoder
-
-        state = imagenet_encoder().state_dict()
-        return [
-            EncoderWeights({n: value.numpy() for n, value in state.items() if not n.endswith(COUNTER)}, None)
-        ]
+        return [read_encoder(None)]
     folds = sorted(tuned.glob("fold*.safetensors"), key=lambda path: int(path.stem.removeprefix("fold")))
-    return [_tuned(read_tensor_file(path)) for path in (tuned / "encoder.safetensors", *folds)]
+    return [read_encoder(path) for path in (tuned / "encoder.safetensors", *folds)]
 
 
 def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
-    """An encoder with what taught it: the directions of the score and of each fault."""
-    spread = np.sqrt(tensors["norm.running_var"].astype(np.float32) + 1e-5)
-    heads = [tensors[f"{name}.weight"].astype(np.float32) for name in ("score_head", "fault_head")]
     prefix = "encoder."
     encoder = {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
+    if "norm.running_var" not in tensors:
+        return EncoderWeights(encoder, None)
+    # What taught it: the directions of the score and of each fault.
+    spread = np.sqrt(tensors["norm.running_var"].astype(np.float32) + 1e-5)
+    heads = [tensors[f"{name}.weight"].astype(np.float32) for name in ("score_head", "fault_head")]
     return EncoderWeights(encoder, np.concatenate(heads) / spread)
 
 

@@ -85,14 +85,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     print(f"{len(tasks)} rows of evidence", flush=True)
     views = calibration_views(tasks)
-    encoders = [encoder.ranged(views) for encoder in read_encoders(options.tuned)]
+    left_out = _read_left_out(options.left_out) if options.left_out else None
+    found = read_encoders(options.tuned)[: 1 if left_out else None]
+    encoders = [encoder.ranged(views) for encoder in found]
     graphs = [options.out / f"encoder{number}.onnx" for number in range(len(encoders))]
     for encoder, graph in zip(encoders, graphs, strict=True):
         export(encoder, graph)
     evidence, *folds = gather(tasks, graphs, processes=options.processes)
     if options.keep is not None:
         _keep(options.keep, evidence, tasks)
-    left_out = None
     if folds:
         left_out = leave_out(folds, encoders[1:], options)
         _write_left_out(options.out / "left_out.csv", tasks, left_out)
@@ -213,6 +214,12 @@ def _write_left_out(path: Path, tasks: Sequence[Task], left_out: LeftOut) -> Non
             writer.writerow([Path(task.path).name, task.score, f"{guess:.4f}", f"{doubt:.4f}"])
 
 
+def _read_left_out(path: Path) -> LeftOut:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return LeftOut(*(np.array([float(row[name]) for row in rows]) for name in ("guess", "doubt")))
+
+
 def fit_and_write(
     evidence: Evidence, encoder: EncoderWeights, options: argparse.Namespace, left_out: LeftOut | None
 ) -> str:
@@ -248,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scores", type=Path, help="CSV with path and score (0-100)")
     parser.add_argument("--tuned", type=Path, help="folder of tuned encoders (default: ImageNet's)")
+    parser.add_argument("--left-out", type=Path, help="a left_out.csv: spares fitting the folds again")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=400, help="photos per folder")
     parser.add_argument("--size", type=int, default=VECTOR_SIZE, help="numbers kept of the network's vector")

@@ -78,15 +78,16 @@ def _name_of(given: Path | None, pictures: Sequence[Path]) -> str:
 def _fit(given: Path | None, pictures: Sequence[Path], kept: Path) -> None:
     """What ``vitrine pretrain`` makes of these pictures with their scores left out."""
     from scoring import pretrain
+    from scoring.encoders import export, read_encoder
 
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "encoder.onnx"
-        tensors = pretrain._encoder_tensors(given)
-        pretrain._export(tensors, graph)
-        evidence = pretrain.gather(_tasks(pictures), graph, processes=os.cpu_count() or 1)
+        encoder = read_encoder(given)
+        export(encoder, graph)
+        evidence, *_ = pretrain.gather(_tasks(pictures), [graph], processes=os.cpu_count() or 1)
         wanted = argparse.Namespace(out=Path(folder), seed=SEED, size=pretrain.VECTOR_SIZE)
-        pretrain.fit_and_write(evidence, tensors, wanted)
+        pretrain.fit_and_write(evidence, encoder, wanted, None)
         draft = kept.with_suffix(f".{os.getpid()}.part")
         shutil.copyfile(Path(folder) / "base.safetensors", draft)
         draft.replace(kept)

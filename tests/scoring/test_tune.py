@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.fresh.unscored import unscored_weights
 from scoring.core.checkpoint import read_tensor_file
 from tests.images import jpeg_bytes
 
@@ -55,6 +56,7 @@ def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
         left_out = list(csv.DictReader(file))
     assert [row["name"] for row in left_out] == [f"{seed}.jpg" for seed in range(6)]
     assert all(0 <= float(row["guess"]) <= 100 and float(row["doubt"]) > 0 for row in left_out)
+    assert unscored_weights(out / "fold0.safetensors", sorted(photos.glob("*.jpg")), tmp_path).exists()
     blob = (photos / "0.jpg").read_bytes()
     features = device.extract_features([blob], weights=base / "base.safetensors")
     said = device.base_head(base / "base.safetensors").predict(features[0].vector[None])
