@@ -1,6 +1,6 @@
 """Claims: few well chosen labels teach nearly all that many do, and choosing is never worse than chance.
 
-python -m bench.active_learning --data LABELS.csv [--seeds 12] [--cache FOLDER] [--weights FILE]
+python -m bench.active_learning --data LABELS.csv [--seeds 12] [--rivals] [--cache FOLDER] [--weights FILE]
 
 LABELS.csv has the columns path and score (0-100), as in LIVE in the Wild. For each seed a quarter of the
 pictures, drawn at random, is held out and never asked about; every arm spends the same shares of the rest.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from bench.fresh.scored_photos import Photos, paths_of, photos_of
 from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_weights
 
 SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
-HALF = SHARES.index(0.5)
+FIFTH, HALF, ALL = (SHARES.index(share) for share in (0.2, 0.5, 1.0))
 PROCESSES = 2
 FIRST_SEED = 100  # rules and constants were chosen with the seeds below
 RANDOM_SHARE, HELD_OUT = 0.2, 1 / 4
@@ -52,7 +52,7 @@ class Arm:
 PLAIN = Arm("plain ridge, random", "random", "plain")
 RANDOM, QUEUE = Arm("random", "random"), Arm("queue", "variance")
 RUIN, RUIN_QUEUE = Arm("from ruin, random", "random", "ruin"), Arm("from ruin, queue", "variance", "ruin")
-OTHERS = (
+RIVALS = (
     Arm("uncertainty", "uncertainty"),
     Arm("committee", "committee"),
     Arm("LCMD", "lcmd"),
@@ -61,10 +61,9 @@ OTHERS = (
     Arm("ProbCover", "cover"),
 )
 NEEDS_HEAD = ("uncertainty", "committee")  # before there is one they ask at random
-NOISY = tuple(
-    Arm(f"{VOTES} votes: {arm.name}", arm.chosen, arm.learner, noisy=True) for arm in (PLAIN, RANDOM, QUEUE)
-)
-ARMS = (PLAIN, RANDOM, QUEUE, RUIN, RUIN_QUEUE, *OTHERS, *NOISY)
+OURS = (PLAIN, RANDOM, QUEUE, RUIN, RUIN_QUEUE)
+NOISY = {arm: replace(arm, name=f"{VOTES} votes: {arm.name}", noisy=True) for arm in OURS}
+ARMS = (*OURS, *NOISY.values())
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,8 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
     stds = np.ones(len(left)) if head is None else head.predict(vectors[left]).overall_std
     opinions = None
     if strategy == Strategy.COMMITTEE:
-        said = world.photos.scores[labelled]
-        opinions = opinions_of(vectors[left], vectors=vectors[labelled], overall=said, rng=rng)
+        said = world.said if arm.noisy else world.photos.scores
+        opinions = opinions_of(vectors[left], vectors=vectors[labelled], overall=said[labelled], rng=rng)
     pool = Pool(features, embeddings[left], stds, np.array([""] * len(left)), opinions)
     drawn = round(count * RANDOM_SHARE) if strategy == Strategy.VARIANCE else 0
     chosen = left[
@@ -170,10 +169,12 @@ def _taught(arm: Arm, world: World, labelled: Any, said: Array) -> tuple[Array, 
     return head.predict(vectors[world.test]).overall, head
 
 
-def curves_of_seed(table: Path, cache: Path, weights: Path, seed: int) -> list[list[float]]:
+def curves_of_seed(
+    table: Path, cache: Path, weights: Path, arms: tuple[Arm, ...], seed: int
+) -> list[list[float]]:
     """The curve of every arm with one seed."""
     world = world_of(photos_of(table, cache, weights), seed)
-    return [curve_of(arm, seed, world) for arm in ARMS]
+    return [curve_of(arm, seed, world) for arm in arms]
 
 
 def interval(values: Array, statistic: Any = np.mean) -> tuple[float, float]:
@@ -195,29 +196,38 @@ def saved(mine: Array, theirs: Array, at: int) -> float:
     return 1.0 - share_reaching(mine, theirs[at]) / SHARES[at]
 
 
-def main(table: Path, seeds: int, cache: Path, weights: Path) -> None:
+def main(table: Path, seeds: int, cache: Path, weights: Path, rivals: tuple[Arm, ...]) -> None:
     photos_of(table, cache, weights)  # extracted before there are two to want them
     os.environ.update(OMP_NUM_THREADS="1")
-    asked = [(table, cache, weights, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
+    arms = (*ARMS, *rivals)
+    asked = [(table, cache, weights, arms, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         found = np.array(pool.starmap(curves_of_seed, asked, chunksize=1))
-    curves, encoder = {arm: found[:, k] for k, arm in enumerate(ARMS)}, said_of(weights)
-    for arm in ARMS:
+    curves, encoder = {arm: found[:, k] for k, arm in enumerate(arms)}, said_of(weights)
+    for arm in arms:
         means = zip(curves[arm].mean(axis=0), SHARES, strict=True)
         shown = ", ".join(f"{value:.3f} at {share:.0%}" for value, share in means)
         report(f"SRCC by labels, {arm.name}", shown, "", "", None, f"mean of {seeds} seeds; {encoder}")
-    for arm in (PLAIN, RANDOM, QUEUE, RUIN_QUEUE, *NOISY):
-        _report_enough(arm, curves, NOISY[0] if arm.noisy else PLAIN)
-    for mine, theirs in ((QUEUE, RANDOM), (QUEUE, PLAIN), (RUIN_QUEUE, RUIN), (NOISY[2], NOISY[1])):
-        _report_saved(mine, theirs, curves)
-    for mine in (QUEUE, *OTHERS, NOISY[2]):
-        _report_never_worse(mine, NOISY[1] if mine.noisy else RANDOM, curves, bar=mine not in OTHERS)
-    _report_base(curves)
+    for world in (dict(zip(OURS, OURS, strict=True)), NOISY):
+        plain, random, queue, ruin, ruin_queue = (world[arm] for arm in OURS)
+        for arm in (plain, random, queue, ruin_queue):
+            _report_enough(arm, curves, plain, ours=arm in (queue, ruin_queue))
+        for mine, theirs, at in (
+            (queue, random, FIFTH),
+            (queue, random, HALF),
+            (queue, plain, HALF),
+            (ruin_queue, plain, ALL),
+        ):
+            _report_saved(mine, theirs, curves, at)
+        _report_never_worse(queue, random, curves, bar=True)
+        _report_never_worse(ruin_queue, ruin, curves, bar=True)
+        _report_base(curves, ((ruin, random), (ruin_queue, queue)))
+    for mine in rivals:
+        _report_never_worse(mine, RANDOM, curves, bar=False)
 
 
-def _report_enough(arm: Arm, curves: dict[Arm, Array], plain: Arm) -> None:
+def _report_enough(arm: Arm, curves: dict[Arm, Array], plain: Arm, *, ours: bool) -> None:
     """Labels to 95 % of what all labels teach: the plain ridge, and the arm itself, which asks more."""
-    ours = arm not in (PLAIN, RANDOM, *NOISY[:2])
     for whose, full in (("a plain ridge", curves[plain]), ("the arm itself", curves[arm])):
         if arm is plain and full is curves[arm] and whose == "a plain ridge":
             continue
@@ -240,20 +250,19 @@ def _enough(both: Array) -> float:
     return share_reaching(mine, ENOUGH * full[-1])
 
 
-def _report_saved(mine: Arm, theirs: Arm, curves: dict[Arm, Array]) -> None:
-    """Labels not needed to reach what the other has at a fifth and at half of the pool."""
-    for at in (SHARES.index(0.2), HALF):
-        values = np.array([saved(m, t, at) for m, t in zip(curves[mine], curves[theirs], strict=True)])
-        low, high = interval(values, np.median)
-        has_bar = at == HALF and not mine.noisy
-        report(
-            f"labels saved to reach what {theirs.name} has with {SHARES[at]:.0%}, {mine.name}",
-            float(np.median(values)),
-            "share, median",
-            f">= {SAVED_BAR}" if has_bar else "",
-            float(np.median(values)) >= SAVED_BAR if has_bar else None,
-            f"{len(values)} seeds, interval {low:.2f} to {high:.2f}",
-        )
+def _report_saved(mine: Arm, theirs: Arm, curves: dict[Arm, Array], at: int) -> None:
+    """Labels not needed to reach what the other has at a share of the pool."""
+    values = np.array([saved(m, t, at) for m, t in zip(curves[mine], curves[theirs], strict=True)])
+    low, high = interval(values, np.median)
+    has_bar = at >= HALF
+    report(
+        f"labels saved to reach what {theirs.name} has with {SHARES[at]:.0%}, {mine.name}",
+        float(np.median(values)),
+        "share, median",
+        f">= {SAVED_BAR}" if has_bar else "",
+        float(np.median(values)) >= SAVED_BAR if has_bar else None,
+        f"{len(values)} seeds, interval {low:.2f} to {high:.2f}",
+    )
 
 
 def _report_never_worse(mine: Arm, theirs: Arm, curves: dict[Arm, Array], *, bar: bool) -> None:
@@ -270,9 +279,9 @@ def _report_never_worse(mine: Arm, theirs: Arm, curves: dict[Arm, Array], *, bar
     )
 
 
-def _report_base(curves: dict[Arm, Array]) -> None:
+def _report_base(curves: dict[Arm, Array], pairs: tuple[tuple[Arm, Arm], ...]) -> None:
     """Weights made without people against none: above until half the labels, never below after."""
-    for mine, theirs in ((RUIN, RANDOM), (RUIN_QUEUE, QUEUE)):
+    for mine, theirs in pairs:
         gains = curves[mine] - curves[theirs]
         above = [bool(gains[:, k].mean() > 0) for k in range(HALF + 1)]
         below = [
@@ -294,10 +303,11 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--rivals", action="store_true", help="also other ways to choose")
     add_weights_option(parser)
     wanted = parser.parse_args()
     if wanted.data is None:
         print("# no scored pictures given (SCORES=labels.csv): nothing was measured")
     else:
         chosen = unscored_weights(wanted.weights, paths_of(wanted.data), wanted.cache)
-        main(wanted.data, wanted.seeds, wanted.cache, chosen)
+        main(wanted.data, wanted.seeds, wanted.cache, chosen, RIVALS if wanted.rivals else ())

@@ -144,16 +144,20 @@ def fit_ridge(
 def _best_ridge(
     values: Array, rotated: Array, rest: float, count: int, margin: float, usual: float | None
 ) -> tuple[float, float, float]:
-    """Ridge and noise variance of highest evidence, and that; a weaker ridge must win clearly."""
+    """Ridge and noise variance of highest evidence, and that; a weaker ridge must win clearly.
+
+    What was believed before the labels helps to choose; it says nothing for or against this kind of fit.
+    """
     best: tuple[float, float, float] | None = None
+    highest = -np.inf
     for ridge in RIDGES[::-1]:
         shrink = ridge / (values + ridge)
         noise = (float((rotated**2 * shrink).sum()) + rest) / count
         evidence = -0.5 * (count * np.log(max(noise, 1e-9)) - float(np.log(shrink).sum()))
-        if usual is not None:
-            evidence -= 0.5 * float(np.log(ridge / usual) / RIDGE_SPREAD) ** 2
-        if best is None or evidence > best[0] + margin:
-            best = (evidence, float(ridge), max(noise, NOISE_FLOOR))
+        doubt = 0.0 if usual is None else 0.5 * float(np.log(ridge / usual) / RIDGE_SPREAD) ** 2
+        if best is None or evidence - doubt > best[0] + margin:
+            best = (evidence - doubt, float(ridge), max(noise, NOISE_FLOOR))
+        highest = max(highest, evidence)
     if best is None:
         raise ValueError("no ridge could be tried")
-    return best[1], best[2], best[0]
+    return best[1], best[2], highest

@@ -10,6 +10,7 @@ import pytest
 
 from scoring.core import landmarks
 from scoring.core.checkpoint import read_tensors, write_tensors
+from scoring.core.fits import USUAL_RIDGE, fit_ridge
 from scoring.core.head import Head, fit_head, head_from_tensors, head_to_tensors
 from scoring.core.landmarks import landmarks_of
 from scoring.core.metrics import srcc
@@ -36,6 +37,18 @@ def test_a_line_is_not_spoiled_by_the_offer_to_bend() -> None:
 
 def test_few_labels_never_bend() -> None:
     assert head_on(BENT, 9).landmarks is None
+
+
+def test_thirty_labels_keep_near_the_usual_ridge_and_a_thousand_find_their_own() -> None:
+    rng = np.random.default_rng(2)
+    for count, lowest, highest in ((30, 0.01, 10.0), (1000, 30.0, 1e5)):
+        features, share = rng.normal(size=(count, 8)) / np.sqrt(8), np.ones(count)
+        noise = rng.normal(0, 10, count)  # nothing to be learnt
+        told = fit_ridge(features, noise, share, margin=0.0, usual=USUAL_RIDGE)
+        free = fit_ridge(features, noise, share, margin=0.0)
+        assert lowest <= told.ridge <= highest, count
+        assert told.ridge <= free.ridge
+        assert told.evidence == free.evidence  # a belief is no argument for this kind of fit
 
 
 def test_far_from_every_label_the_prior_speaks_alone_and_the_head_says_it_does_not_know() -> None:
