@@ -229,9 +229,14 @@ class Cost:
         return self.seconds_per_vote * self.votes_per_label
 
     @property
+    def seconds(self) -> float:
+        """Seconds of people's time so far."""
+        return self.votes * self.seconds_per_vote
+
+    @property
     def hours(self) -> float:
         """Hours of people's time so far."""
-        return self.votes * self.seconds_per_vote / 3600
+        return self.seconds / 3600
 
 
 LONGEST_VOTE_MS = 120_000  # beyond it somebody went for coffee

@@ -1,23 +1,24 @@
 """Which clear cases fill one sheet of the Grid page: the same vote for all, and little doubt about any.
 
-Clear is a picture that stands at least one standard deviation away from every limit of grades and whose
-grade and nearest vote say the same. Scores and standard deviations are points 0-100.
+Clear is a picture whose grade is at least twice as likely as all others together, and whose grade and nearest
+vote say the same. Scores and standard deviations are points 0-100.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from labeling.core.pairs import LIMITS, doubt_of
+from labeling.core.pairs import LEAST_STD, LIMITS
 from scoring.core.types import nearest_vote
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-MOST_DOUBT = 0.1587  # one standard deviation from the limit
+LEAST_SURE = 2 / 3  # probability of the grade: two to one
 MOST_ON_A_SHEET, FEWEST_ON_A_SHEET = 24, 6  # fewer are labelled as fast one by one
 
 
@@ -33,7 +34,19 @@ def votes_of_clear(score: Array, std: Array) -> Codes:
     """The vote 1-5 each picture is clearly worth (N,), 0 for those that are not clear."""
     vote = np.array([nearest_vote(value) for value in score], dtype=np.int64)
     grade = np.searchsorted(LIMITS[::-1], score, side="right") + 1
-    return np.where((doubt_of(score, std) <= MOST_DOUBT) & (vote == grade), vote, 0)
+    return np.where((_sure_of(score, std, grade) >= LEAST_SURE) & (vote == grade), vote, 0)
+
+
+def _sure_of(score: Array, std: Array, grade: Codes) -> Array:
+    """Probability 0-1 that the picture stands in its grade 1-5 (N,); the outer grades have no outer limit."""
+    edges = np.concatenate([[-np.inf], LIMITS[::-1], [np.inf]])
+    spread = np.maximum(std, LEAST_STD)
+    above, below = (edges[grade] - score) / spread, (edges[grade - 1] - score) / spread
+    return np.array([_normal(high) - _normal(low) for high, low in zip(above, below, strict=True)])
+
+
+def _normal(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 def sheet_of(score: Array, std: Array, product: Codes, draws: Array) -> Sheet | None:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.words import VERB_WORDS, event_words
 from scoring.audit import By, Drifts, Fairness, drift_now, events_found, fairness_now
-from scoring.core.drift import DriftLevel
+from scoring.core.drift import SMALLEST_SAMPLE, DriftLevel
 from scoring.core.exports import safe_cell
 from scoring.core.fairness import Interval
 from scoring.models import Event
@@ -205,5 +205,7 @@ def _drift(found: Drifts) -> dict[str, Any]:
     return {
         "drift": found,
         "drifts": rows,
+        "drift_is_unknown": all(drift.level == DriftLevel.UNKNOWN for drift in found.drifts),
+        "drift_fewest": SMALLEST_SAMPLE,
         "edge": timezone.now() - timedelta(days=found.days),
     }

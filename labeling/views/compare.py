@@ -34,7 +34,7 @@ from scoring.errors import BadInputError, ConflictError, NotThereError
 
 AHEAD = 2  # pairs fetched and decoded behind the one on the stage
 UNDO_SHOWN = 20
-SCRIPTS = [f"js/{name}.js" for name in ("compare", "frame", "journal", "keys")]
+SCRIPTS = [f"js/{name}.js" for name in ("compare", "frame", "journal", "keys", "queue")]
 API = {"pairs": "api-label-pairs", "compare": "api-label-compare", "undo": "api-label-compare-undo"}
 
 

@@ -24,7 +24,7 @@ from labeling.views.label_words import grid_words
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.words import VOTE_WORDS
 
-SCRIPTS = [f"js/{name}.js" for name in ("grid", "frame", "journal", "keys")]
+SCRIPTS = [f"js/{name}.js" for name in ("grid", "frame", "journal", "keys", "queue")]
 API = {
     "sheet": "api-label-sheet",
     "confirm": "api-label-sheet-confirm",

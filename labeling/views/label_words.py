@@ -79,6 +79,8 @@ def script_words() -> dict[str, str]:
         "fit": _("Whole picture"),
         "native": _("1 : 1"),
         "noBoxes": _("Nothing to show: the score is hidden or not there yet."),
+        "noHeat": _("No heatmap yet: the model is not ready. Ask again in a moment."),
+        "noHeatOffline": _("No heatmap while you are offline."),
         "pause": _("You have looked for {n} minutes. Eyes see more after five minutes away."),
         "minutes": _("{n} min"),
         "pressKey": _("Press a key"),

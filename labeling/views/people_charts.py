@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +16,7 @@ from labeling.core.rates import Figure
 from labeling.figures import Figures, PanelFigures
 from labeling.models import Project
 from labeling.people import Person
+from scoring.templatetags.vitrine import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _row(kind: Kind, who: str, figure: Figure, at: Callable[[float], str]) -> Ro
 
 def _mark(kind: Kind, project: Project) -> tuple[float | None, str]:
     if kind.name == "gold" and project.least_gold_accuracy > 0:
-        share = f"{project.least_gold_accuracy:.0%}"
+        share = f"{100 * project.least_gold_accuracy:.0f} %"
         return project.least_gold_accuracy, _("line: {share}, the project pauses below").format(share=share)
     return (0.0, _("line: like the others")) if kind.is_signed else (None, "")
 
@@ -168,4 +168,4 @@ def _mark(kind: Kind, project: Project) -> tuple[float | None, str]:
 def _number(kind: Kind, value: float) -> str:
     shown = round(value * kind.factor, kind.decimals) + 0.0  # no minus nought
     sign = "+" if kind.is_signed and shown > 0 else "−" if shown < 0 else ""
-    return sign + str(number_format(abs(shown), decimal_pos=kind.decimals, use_l10n=True))
+    return sign + number(abs(shown), kind.decimals)

@@ -3,12 +3,11 @@
    script the page is a plain form that does the same. */
 
 import { Frame, Session } from "./frame.js";
-import { Journal, newKey, post } from "./journal.js";
+import { Journal, newKey } from "./journal.js";
 import { keyName } from "./keys.js";
+import { Asker } from "./queue.js";
 
 const TOO_SOON_MS = 100; // a key that bounces must not answer for a pair nobody has seen
-const ASK_AGAIN_MS = 20_000;
-const TRY_AGAIN_MS = 3_000;
 const UNDO_KEPT = 100;
 const PAIRS_KEPT = 10; // of those answered; older ones come from the server if somebody goes back so far
 const SWIPE_PX = 48;
@@ -34,8 +33,6 @@ class Compare {
     this.today = root.querySelector("[data-today]");
     this.given = config.given.map(({ key, answer }) => ({ key, answer, entry: null })).reverse();
     this.entries = []; // {pair, imgs, isReady, isBroken}
-    this.nothing = null;
-    this.quietUntil = 0;
     this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({
@@ -44,6 +41,14 @@ class Compare {
       csrf: this.csrf,
       asks: (record) => this.asksWith(record),
       tell: (what, record, data) => this.heard(what, record, data),
+    });
+    this.asker = new Asker({
+      url: config.urls.pairs,
+      csrf: this.csrf,
+      journal: this.journal,
+      wish: () => this.wish,
+      take: (data) => this.came(data),
+      onChange: () => this.show(),
     });
   }
 
@@ -61,7 +66,7 @@ class Compare {
     for (const record of this.journal.refused) this.showRefusal(record);
     if (config.pair) this.take([config.pair], this.sides.map((side) => side.querySelector("img")));
     this.journal.drain();
-    this.topUp();
+    this.asker.topUp();
     this.show();
   }
 
@@ -76,60 +81,25 @@ class Compare {
 
   get wish() {
     const count = config.ahead + 1 - this.entries.length;
-    if (count <= 0 || Date.now() < this.quietUntil) return null;
+    if (count <= 0 || this.asker.isQuiet) return null;
     const held = this.entries.flatMap(({ pair }) => SIDES.map((side) => pair[side].item));
     const holding = [...new Set([...held, ...this.unsent])].slice(0, 200);
     return { count, holding, project: config.project, rater: config.user };
   }
 
   asksWith(record) {
-    const next = record.kind === "compare" && !this.isAsking && this.wish;
-    return next ? { next } : {};
+    return record.kind === "compare" ? this.asker.asides : {};
   }
 
-  async topUp() {
-    if (this.isAsking || !this.wish || this.journal.waiting.length) return;
-    this.isAsking = true;
-    try {
-      const { ok, status, data } = await post(config.urls.pairs, this.wish, this.csrf);
-      if (ok) this.came(data);
-      else if (status === 401) this.later("signedOut");
-      else if (data.code === "other_person") this.later("otherPerson");
-      else if (status < 500 && status !== 429) this.came({ nothing: data });
-      else this.later("");
-    } catch {
-      this.later("");
-    } finally {
-      this.isAsking = false;
-    }
-    this.show();
-  }
-
-  later(trouble) {
-    this.isAway = true;
-    if (trouble) this.journal.troubled(trouble);
-    this.askIn(TRY_AGAIN_MS);
-  }
-
-  askIn(ms) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.topUp(), ms);
-  }
-
-  came({ pairs = [], nothing = null }) {
-    this.isAway = false;
-    this.journal.troubled("");
+  came({ pairs = [] }) {
     this.take(pairs);
-    if (pairs.length || !nothing) return;
-    this.nothing = nothing;
-    this.quietUntil = Date.now() + ASK_AGAIN_MS;
-    this.askIn(ASK_AGAIN_MS + 100);
+    return pairs.length > 0;
   }
 
   take(pairs, drawn = null) {
     const known = new Set([...this.entries.flatMap(({ pair }) => SIDES.map((side) => pair[side].item)), ...this.unsent]);
     const fresh = pairs.filter((pair) => !SIDES.some((side) => known.has(pair[side].item)));
-    if (fresh.length) this.nothing = null;
+    if (fresh.length) this.asker.nothing = null;
     this.entries.push(...fresh.map((pair) => this.entryOf(pair, drawn)));
     this.show();
   }
@@ -152,12 +122,12 @@ class Compare {
 
   show() {
     const entry = this.first;
-    const isOver = !entry && Boolean(this.nothing) && !this.journal.waiting.length;
+    const isOver = !entry && Boolean(this.asker.nothing) && !this.journal.waiting.length;
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
-    if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.nothing.detail;
+    if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.asker.nothing.detail;
     this.root.querySelector("[data-undo-form]").hidden = !this.given.length;
-    if (!entry?.isReady) this.say(this.isAway || this.journal.trouble ? words.comingOffline : words.coming);
+    if (!entry?.isReady) this.say(this.asker.isAway || this.journal.trouble ? words.comingOffline : words.coming);
     else if (entry !== this.shown) this.draw(entry);
     else this.stage.classList.remove("is-waiting");
     this.drawActs();
@@ -228,7 +198,7 @@ class Compare {
     const isGone = this.journal.takeBack(({ kind, body }) => kind === "compare" && body.key === act.key);
     const body = { comparison: act.key, key: newKey(), rater: config.user };
     this.journal.addUnless(isGone, "compare-undo", config.urls.undo, body, { title: "", rating: act.answer });
-    if (!act.entry && (await isGone)) this.topUp();
+    if (!act.entry && (await isGone)) this.asker.topUp();
   }
 
   /* An answer the last page had not sent yet. */
@@ -265,18 +235,18 @@ class Compare {
   /* --- the journal speaks --------------------------------------------------------------------------- */
   heard(what, record, data) {
     if (what === "sent") {
-      if (data.pairs) this.came(data);
+      if (data.pairs) this.asker.came(data);
       if (data.pair) this.isBack(data.pair);
-      this.topUp();
+      this.asker.topUp();
     }
     if (what === "refused") {
       this.given = this.given.filter(({ key }) => key !== record.body.key);
       if (record.kind === "compare") this.count(-1);
       this.showRefusal(record);
-      this.topUp();
+      this.asker.topUp();
     }
     this.frame.drawState(this.journal);
-    if (what === "elsewhere") this.topUp();
+    if (what === "elsewhere") this.asker.topUp();
     this.show();
   }
 

@@ -5,11 +5,10 @@
 import { Frame, Session } from "./frame.js";
 import { Journal, newKey, post } from "./journal.js";
 import { keyName } from "./keys.js";
+import { Asker } from "./queue.js";
 
 const TOO_SOON_MS = 400; // a sheet takes longer to look at than one picture
 const HEARTBEAT_MS = 60_000;
-const ASK_AGAIN_MS = 20_000;
-const TRY_AGAIN_MS = 3_000;
 const SKIP = "skip";
 
 const config = JSON.parse(document.getElementById("grid-config").textContent);
@@ -25,16 +24,22 @@ class Grid {
     this.large = document.querySelector("[data-large]");
     this.sheets = []; // {rating, cards, answers: Map of assignment to rating or "skip"}
     this.given = []; // sheets sent from this page, newest last: {key, sheet}
-    this.nothing = null;
-    this.quietUntil = 0;
     this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({
       user: config.user,
       kinds: new Set(["sheet", "sheet-undo"]),
       csrf: this.csrf,
-      asks: (record) => (record.kind === "sheet" && !this.isAsking && this.wish ? { next: this.wish } : {}),
+      asks: (record) => (record.kind === "sheet" ? this.asker.asides : {}),
       tell: (what, record, data) => this.heard(what, record, data),
+    });
+    this.asker = new Asker({
+      url: config.urls.sheet,
+      csrf: this.csrf,
+      journal: this.journal,
+      wish: () => this.wish,
+      take: (data) => this.came(data),
+      onChange: () => this.show(),
     });
   }
 
@@ -45,13 +50,13 @@ class Grid {
 
   async start() {
     this.listen();
-    for (const part of this.root.querySelectorAll(".label-more, .sheet-bar [data-does=undo]")) part.hidden = false;
+    for (const part of this.root.querySelectorAll("[data-tools], .label-more, .sheet-bar [data-does=undo]")) part.hidden = false;
     this.root.classList.add("is-live");
     await this.journal.open();
     for (const record of this.journal.refused) this.showRefusal(record);
     if (config.sheet) this.take(config.sheet);
     this.journal.drain();
-    this.topUp();
+    this.asker.topUp();
     this.show();
     setInterval(() => this.extend(), HEARTBEAT_MS);
   }
@@ -71,55 +76,21 @@ class Grid {
   }
 
   get wish() {
-    if (this.sheets.length > 1 || Date.now() < this.quietUntil) return null;
+    if (this.sheets.length > 1 || this.asker.isQuiet) return null;
     const holding = [...new Set([...this.held, ...this.unsent])].slice(0, 200);
     return { holding, project: config.project, rater: config.user };
   }
 
-  async topUp() {
-    if (this.isAsking || !this.wish || this.journal.waiting.length) return;
-    this.isAsking = true;
-    try {
-      const { ok, status, data } = await post(config.urls.sheet, this.wish, this.csrf);
-      if (ok) this.came(data);
-      else if (status === 401) this.later("signedOut");
-      else if (data.code === "other_person") this.later("otherPerson");
-      else if (status < 500 && status !== 429) this.came({ nothing: data });
-      else this.later("");
-    } catch {
-      this.later("");
-    } finally {
-      this.isAsking = false;
-    }
-    this.show();
-  }
-
-  later(trouble) {
-    this.isAway = true;
-    if (trouble) this.journal.troubled(trouble);
-    this.askIn(TRY_AGAIN_MS);
-  }
-
-  askIn(ms) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.topUp(), ms);
-  }
-
-  came({ sheet = null, nothing = null }) {
-    this.isAway = false;
-    this.journal.troubled("");
-    if (sheet) return this.take(sheet);
-    if (!nothing) return;
-    this.nothing = nothing;
-    this.quietUntil = Date.now() + ASK_AGAIN_MS;
-    this.askIn(ASK_AGAIN_MS + 100);
+  came({ sheet = null }) {
+    if (sheet) this.take(sheet);
+    return Boolean(sheet);
   }
 
   take({ rating, cards }) {
     const known = new Set([...this.held, ...this.unsent]);
     const fresh = cards.filter(({ assignment }) => !known.has(assignment));
     if (!fresh.length) return;
-    this.nothing = null;
+    this.asker.nothing = null;
     this.sheets.push({ rating, cards: fresh, answers: new Map() });
     for (const { thumbnail } of fresh) new Image().src = thumbnail;
     this.show();
@@ -127,13 +98,13 @@ class Grid {
 
   show() {
     const sheet = this.first;
-    const isOver = !sheet && Boolean(this.nothing) && !this.journal.waiting.length;
+    const isOver = !sheet && Boolean(this.asker.nothing) && !this.journal.waiting.length;
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
-    if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.nothing.detail;
+    if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.asker.nothing.detail;
     const said = this.root.querySelector("[data-stage-words]");
     said.hidden = Boolean(sheet);
-    said.textContent = this.isAway || this.journal.trouble ? words.comingOffline : words.coming;
+    said.textContent = this.asker.isAway || this.journal.trouble ? words.comingOffline : words.coming;
     if (sheet !== this.shown) this.draw(sheet);
     this.drawActs();
   }
@@ -276,18 +247,18 @@ class Grid {
     if (what === "sent") {
       if (data.results) this.settle(data.results);
       if (data.cards) this.leased(data.cards);
-      if ("sheet" in data) this.came(data);
-      this.topUp();
+      if ("sheet" in data) this.asker.came(data);
+      this.asker.topUp();
     }
     if (what === "refused") {
       const act = this.given.find(({ key }) => key === record.body.key);
       if (act) this.count(-act.rated);
       this.given = this.given.filter(({ key }) => key !== record.body.key);
       this.showRefusal(record);
-      this.topUp();
+      this.asker.topUp();
     }
     this.frame.drawState(this.journal);
-    if (what === "elsewhere") this.topUp();
+    if (what === "elsewhere") this.asker.topUp();
     this.show();
   }
 
@@ -359,7 +330,7 @@ class Grid {
       for (const sheet of this.sheets) sheet.cards = sheet.cards.filter(({ assignment }) => held.has(assignment));
       this.sheets = this.sheets.filter(({ cards }) => cards.length);
       this.shown = null;
-      this.topUp();
+      this.asker.topUp();
       this.show();
     } catch {
       /* offline: a vote that comes late is taken as long as nobody else has the picture */

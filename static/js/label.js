@@ -33,6 +33,7 @@ class Label {
       words,
       scale: root.querySelector("[data-scale]"),
       onSwipe: (way) => this.swiped(way),
+      onNoHeat: () => this.noHeat(),
     });
     this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
@@ -271,6 +272,12 @@ class Label {
 
   boxes() {
     if (!this.stage.boxes()) this.frame.hint("noBoxes");
+    this.drawActs();
+  }
+
+  /* The model still wakes up, or nobody is reached: the heatmap is not shown, and not for no reason. */
+  noHeat() {
+    this.frame.hint(navigator.onLine ? "noHeat" : "noHeatOffline");
     this.drawActs();
   }
 

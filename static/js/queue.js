@@ -1,5 +1,7 @@
 /* The pictures ahead: leased, fetched and decoded before anybody asks for them. The first of them is on the
-   stage. A vote that is sent brings the next ones along; only an empty stock asks by itself. */
+   stage. A vote that is sent brings the next ones along; only an empty stock asks by itself.
+
+   ``Asker`` is how every page of answers (Label, Compare, Grid) asks for more. */
 
 import { post, read, write } from "./journal.js";
 
@@ -10,13 +12,89 @@ const MOST_NAMED = 200;
 const TAB_FORGOTTEN_MS = 3 * 60_000;
 const ASKING_KINDS = new Set(["submit", "skip"]);
 
+/* Asks for what comes next: one question at a time, none while answers wait to be sent, again a while after
+   silence or after nothing was left. ``wish()`` is the question, null for none; ``take(data)`` keeps what came
+   and says whether anything did. */
+export class Asker {
+  constructor({ url, csrf, journal, wish, take, onChange }) {
+    Object.assign(this, { url, csrf, journal, wish, take, onChange });
+    this.nothing = null; // why nothing came, if nothing did
+    this.isAsking = false;
+    this.isAway = false; // nobody answered the last time
+    this.quietUntil = 0;
+  }
+
+  get isQuiet() {
+    return Date.now() < this.quietUntil;
+  }
+
+  /* The wish, for an answer that is sent anyway to bring the next along; nothing while a question is out. */
+  get asides() {
+    const next = !this.isAsking && this.wish();
+    return next ? { next } : {};
+  }
+
+  async topUp() {
+    const wish = this.wish();
+    if (this.isAsking || !wish || this.journal.waiting.length) return;
+    this.isAsking = true;
+    try {
+      const { ok, status, data } = await post(this.url, wish, this.csrf);
+      if (ok) this.came(data);
+      else if (status === 401) this.#later("signedOut");
+      else if (data.code === "other_person") this.#later("otherPerson");
+      else if (status < 500 && status !== 429) this.came({ nothing: data });
+      else this.#later("");
+    } catch {
+      this.#later("");
+    } finally {
+      this.isAsking = false;
+    }
+    this.onChange();
+  }
+
+  #later(trouble) {
+    this.isAway = true;
+    if (trouble) this.journal.troubled(trouble);
+    this.askIn(TRY_AGAIN_MS);
+  }
+
+  askIn(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.topUp(), ms);
+  }
+
+  came(data) {
+    this.isAway = false;
+    this.journal.troubled("");
+    if (this.take(data) || !data.nothing) return;
+    this.nothing = data.nothing;
+    this.quietUntil = Date.now() + ASK_AGAIN_MS;
+    this.askIn(ASK_AGAIN_MS + 100);
+  }
+}
+
 export class Queue {
   constructor({ config, csrf, journal, onChange, onLost }) {
     Object.assign(this, { config, csrf, journal, onChange, onLost });
     this.entries = []; // {card, img, isReady, isBroken, answer}
-    this.nothing = null; // why no picture came, if none did
-    this.quietUntil = 0;
     this.tabs = new Tabs(config.user);
+    this.asker = new Asker({
+      url: config.urls.next,
+      csrf,
+      journal,
+      wish: () => this.wish,
+      take: (data) => this.#came(data),
+      onChange,
+    });
+  }
+
+  get nothing() {
+    return this.asker.nothing;
+  }
+
+  get isAway() {
+    return this.asker.isAway;
   }
 
   get first() {
@@ -39,7 +117,7 @@ export class Queue {
   /* How many pictures to ask for, and which not; null when none are wanted now. */
   get wish() {
     const count = this.config.ahead + 1 - this.entries.length;
-    if (count <= 0 || Date.now() < this.quietUntil) return null;
+    if (count <= 0 || this.asker.isQuiet) return null;
     const { project, user } = this.config;
     return { count, holding: this.holding.slice(0, MOST_NAMED), project, rater: user };
   }
@@ -50,57 +128,31 @@ export class Queue {
 
   /* A vote or skip on its way asks for the next pictures in the same breath. */
   asksWith(record) {
-    const next = ASKING_KINDS.has(record.kind) && !this.isAsking && this.wish;
-    return next ? { next } : {};
+    return ASKING_KINDS.has(record.kind) ? this.asker.asides : {};
   }
 
-  async topUp() {
-    if (this.isAsking || !this.wish || this.journal.waiting.length) return;
-    this.isAsking = true;
-    try {
-      const { ok, status, data } = await post(this.config.urls.next, this.wish, this.csrf);
-      if (ok) this.came(data);
-      else if (status === 401) this.#later("signedOut");
-      else if (data.code === "other_person") this.#later("otherPerson");
-      else if (status < 500) this.came({ nothing: data });
-      else this.#later("");
-    } catch {
-      this.#later("");
-    } finally {
-      this.isAsking = false;
-    }
+  topUp() {
+    return this.asker.topUp();
+  }
+
+  /* What the server sent, along with a vote or for the asking. */
+  came(data) {
+    this.asker.came(data);
     this.onChange();
   }
 
-  #later(trouble) {
-    this.isAway = true;
-    if (trouble) this.journal.troubled(trouble);
-    this.#askIn(TRY_AGAIN_MS);
-  }
-
-  #askIn(ms) {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.topUp(), ms);
-  }
-
-  came({ cards = [], nothing = null }) {
-    this.isAway = false;
-    this.journal.troubled("");
+  #came({ cards = [] }) {
     const before = this.entries.length;
     this.take(cards);
     // Some, or all, may be known already, from another tab that was a moment quicker: ask for the rest.
-    if (cards.length) this.#askIn(this.entries.length > before ? 0 : KNOWN_AGAIN_MS);
-    if (cards.length || !nothing) return;
-    this.nothing = nothing;
-    this.quietUntil = Date.now() + ASK_AGAIN_MS;
-    this.#askIn(ASK_AGAIN_MS + 100);
-    this.onChange();
+    if (cards.length) this.asker.askIn(this.entries.length > before ? 0 : KNOWN_AGAIN_MS);
+    return cards.length > 0;
   }
 
   take(cards, drawn = null) {
     const known = new Set(this.holding);
     const fresh = cards.filter((card) => !known.has(card.assignment));
-    if (fresh.length) this.nothing = null;
+    if (fresh.length) this.asker.nothing = null;
     this.#set([...this.entries, ...fresh.map((card) => this.entryOf(card, drawn))]);
   }
 

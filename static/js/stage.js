@@ -7,9 +7,8 @@ const MARGIN_PX = 10; // grey all around, so that an edge of the picture is seen
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Stage {
-  constructor(root, { words, scale, onSwipe }) {
-    this.root = root;
-    this.words = words;
+  constructor(root, { words, scale, onSwipe, onNoHeat }) {
+    Object.assign(this, { root, words, onNoHeat });
     this.scroll = root.querySelector("[data-scroll]");
     this.figure = root.querySelector("[data-picture]");
     this.said = root.querySelector("[data-stage-words]");
@@ -133,12 +132,17 @@ export class Stage {
     this.figure.append(drawing);
   }
 
-  /* Measured by the server when first asked for; where it cannot be, the boxes stay alone. */
+  /* Measured by the server when first asked for. Where it cannot be, that is said, and the key asks anew. */
   #drawHeat() {
     const heat = new Image();
     heat.className = "label-heat";
     heat.alt = "";
-    heat.addEventListener("error", () => heat.remove());
+    heat.addEventListener("error", () => {
+      if (!heat.isConnected) return; // switched off, or the picture has gone
+      heat.remove();
+      if (!this.findings.some((found) => found.box)) this.hasBoxes = false;
+      this.onNoHeat();
+    });
     heat.src = this.heat;
     this.figure.append(heat);
   }

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from labeling.annotate import annotation_submit, live_annotations
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Project, Skip
 from scoring import device
-from scoring.models import Product
+from scoring.models import Product, Score
 from tests.browser.conftest import PATIENCE_MS, Visits
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
@@ -363,6 +363,29 @@ def test_zoom_shows_single_pixels_and_one_key_shows_where_points_are_lost(
     ready(page, "Mug 2")
     assert img.evaluate("i => i.getBoundingClientRect().width") == 96
     expect(page.locator("figcaption")).to_have_text("Noise")
+
+
+def test_a_heatmap_that_cannot_be_made_yet_is_not_missing_without_a_word(
+    page_of: Visits, cast: Cast, mugs: Project
+) -> None:
+    page_of.allow(503)
+    Score.objects.update(findings=[])
+    page = page_of(cast.ann)
+    asked: list[str] = []
+
+    def not_ready(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, body="{}", content_type="application/json")
+
+    page.route("**/heatmap*", not_ready)
+    opened(page)
+    button = page.get_by_role("button", name="Heatmap")
+    page.keyboard.press("h")
+    expect(page.locator("[data-hint]")).to_contain_text("the model is not ready")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    with page.expect_response("**/heatmap*"):
+        page.keyboard.press("h")  # asks anew
+    assert len(asked) == 2
 
 
 def test_examples_of_worst_middle_and_best_are_one_key_away(

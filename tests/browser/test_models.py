@@ -76,10 +76,10 @@ def test_a_retrain_is_watched_stage_by_stage_until_everybody_sees_the_new_scores
     assert seen == ["fitting", "evaluating", "judging", "registering"]
     candidate = ModelVersion.objects.get(kind="fast")
     expect(page.get_by_text(f"{candidate.name} is the champion")).to_be_visible()
-    expect(page.get_by_text("Rescoring 0 of 90")).to_be_visible()
+    expect(page.get_by_text("0 of 90")).to_be_visible()
     monkeypatch.setattr(rescore, "CHUNK", 25)
     rescore.rescore_fill(model=candidate, limit=25)
-    expect(page.get_by_text("Rescoring 25 of 90")).to_be_visible()
+    expect(page.get_by_text("25 of 90")).to_be_visible()
     assert Serving.objects.get().displayed.kind == "base"
     check(page, "run-rescoring")
     rescore.rescore_chunks()

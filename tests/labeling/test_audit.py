@@ -151,6 +151,15 @@ def test_without_labels_the_page_says_what_is_missing(ada: Client) -> None:
     assert "ten scored labels" in ada.get(reverse("audit"), {"show": "fairness"}).content.decode()
 
 
+def test_with_too_few_pictures_drift_says_how_many_it_takes_and_lists_no_empty_figures(ada: Client) -> None:
+    serving()
+    for _ in range(3):
+        features_make(image_make())
+    page = ada.get(reverse("audit"), {"show": "drift"}).content.decode()
+    assert "it takes 50 measured pictures" in page
+    assert "too few to say" not in page
+
+
 def test_pictures_that_changed_are_told_from_those_that_did_not(ada: Client) -> None:
     rng = np.random.default_rng(3)
     serving()
@@ -165,6 +174,8 @@ def test_pictures_that_changed_are_told_from_those_that_did_not(ada: Client) -> 
         features.save()
         days = 1 if is_new else 30
         Image.objects.filter(pk=image.pk).update(created_at=timezone.now() - timedelta(days=days))
+    page = ada.get(reverse("audit"), {"show": "drift"}).content.decode()
+    assert "it takes 50 measured pictures" not in page
     found = drift_now()
     assert (found.then, found.now) == (60, 60)
     levels = {drift.name: str(drift.level) for drift in found.drifts}

@@ -17,10 +17,16 @@ def sheet(score: list[float], std: float = 6.0, product: list[int] | None = None
     )
 
 
-def test_clear_is_far_from_limits_and_says_the_same_as_a_grade_and_as_a_vote() -> None:
+def test_clear_is_two_to_one_for_a_grade_that_says_the_same_as_the_vote() -> None:
     score = np.array([97.0, 82.0, 70.0, 61.0, 50.0, 30.0, 3.0, 14.0])
     assert votes_of_clear(score, np.full(8, 6.0)).tolist() == [5, 0, 4, 0, 3, 2, 1, 0]
     assert votes_of_clear(score, np.full(8, 12.0)).tolist() == [5, 0, 0, 0, 0, 0, 1, 0]
+
+
+def test_two_to_one_is_reached_in_the_middle_of_a_grade_once_the_model_knows_to_ten_points() -> None:
+    middle = np.array([70.0, 70.0, 75.0, 75.0])
+    # P(60 <= x < 80) = 0.683, 0.659, 0.683, 0.625
+    assert votes_of_clear(middle, np.array([10.0, 10.5, 8.5, 10.0])).tolist() == [4, 0, 4, 0]
 
 
 def test_a_sheet_is_the_grade_with_most_clear_cases() -> None:
