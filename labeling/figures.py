@@ -58,10 +58,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class PanelFigures:
-    """Figures by user id, and Krippendorff's alpha of all together, None while it cannot be told."""
+    """Figures by user id, and what the last solve says of all together, None before the first."""
 
     of: dict[int, Figures] = field(default_factory=dict)
-    alpha: float | None = None
+    panel: Panel | None = None
 
 
 def figures_of(*, project: Project) -> PanelFigures:
@@ -73,7 +73,7 @@ def figures_of(*, project: Project) -> PanelFigures:
     people = counts.keys() | noise.keys() | gold.keys()
     return PanelFigures(
         of={pk: _figures(counts.get(pk), profiles.get(pk), noise.get(pk), gold.get(pk)) for pk in people},
-        alpha=panel.agreement if panel else None,
+        panel=panel,
     )
 
 

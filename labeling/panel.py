@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling.annotate import live_annotations
-from labeling.core.agreement import alpha
+from labeling.core.agreement import Interval, alpha, alpha_interval, icc_interval
 from labeling.core.consensus import Prior, Rater, Solution, interval_of, solve, unknown_rater
 from labeling.core.pairwise import Scale
 from labeling.core.raters import Eye, dawid_skene
@@ -29,6 +29,7 @@ from scoring.core.types import score_from_vote
 
 MOST_VOTES = 200_000  # the newest; older ones have long been in everybody's profile
 FEWEST_REPEATED = 30  # votes beyond the first of an item: fewer tell nothing of people
+RESAMPLES = 200  # for intervals of agreement: two digits
 AGAIN_SHARE, AGAIN_VOTES = 0.1, 20
 AGAIN_AFTER = timedelta(hours=1)
 
@@ -140,8 +141,7 @@ def consensus_solve(*, project: Project) -> int:
         return 0
     panel.vote_count, panel.last_vote_id = len(votes.ratings), votes.last_id
     panel.last_comparison_id = _last_comparison(project)
-    agreement = alpha(votes.items, votes.ratings)
-    panel.agreement = None if np.isnan(agreement) else agreement
+    _agreement_write(panel, votes)
     if votes.repeated < FEWEST_REPEATED or len(votes.rater_ids) < 2:
         panel.save()
         return 0
@@ -151,6 +151,28 @@ def consensus_solve(*, project: Project) -> int:
     _panel_write(panel, solution.prior, fused)
     _profiles_write(project, votes, solution, eyes, fused)
     return _relabel(votes, solution, fused, began)
+
+
+def _agreement_write(panel: Panel, votes: _Votes) -> None:
+    """How far people agree, with intervals once enough pictures were seen by two."""
+    agreement = alpha(votes.items, votes.ratings)
+    panel.agreement = None if np.isnan(agreement) else agreement
+    found: dict[str, Interval] = {}
+    if panel.agreement is not None and votes.repeated >= FEWEST_REPEATED:
+        rng = np.random.default_rng(votes.last_id)  # the same votes give the same intervals
+        single, mean = icc_interval(votes.items, votes.ratings, rng=rng, resamples=RESAMPLES)
+        told = alpha_interval(votes.items, votes.ratings, rng=rng, resamples=RESAMPLES)
+        found = {"agreement": told, "icc": single, "icc_mean": mean}
+    for name in ("agreement", "icc", "icc_mean"):
+        interval = found.get(name)
+        if name != "agreement":
+            setattr(panel, name, _number(interval.value if interval else None))
+        setattr(panel, f"{name}_low", _number(interval.low if interval else None))
+        setattr(panel, f"{name}_high", _number(interval.high if interval else None))
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else value
 
 
 def _last_comparison(project: Project) -> int:

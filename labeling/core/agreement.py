@@ -71,14 +71,38 @@ def icc_one_way(items: Codes, ratings: npt.ArrayLike) -> Correlation:
 
     Items may have different numbers of votes; k is then their weighted mean (Searle 1971).
     """
-    rating = _finite(ratings)
-    counts = np.bincount(items)
-    items_rated, votes = int((counts > 0).sum()), len(rating)
-    if items_rated < 2 or votes <= items_rated:
+    sums = _sums(items, ratings)
+    if len(sums) < 2 or sums[:, 0].sum() <= len(sums):
         raise ValueError("two items and an item with two votes are needed")
-    means = np.bincount(items, rating) / np.maximum(counts, 1)
-    within = float(np.sum((rating - means[items]) ** 2)) / (votes - items_rated)
-    between = float(np.sum(counts * (means - rating.mean()) ** 2)) / (items_rated - 1)
+    return _one_way(sums)
+
+
+def icc_interval(
+    items: Codes, ratings: npt.ArrayLike, *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> tuple[Interval, Interval]:
+    """ICC(1,1) and ICC(1,k), each with its interval over resampled items."""
+    sums = _sums(items, ratings)
+    single = _bootstrap(lambda rows: _one_way(rows).single, sums, rng, resamples)
+    return single, _bootstrap(lambda rows: _one_way(rows).average, sums, rng, resamples)
+
+
+def _sums(items: Codes, ratings: npt.ArrayLike) -> Array:
+    """Of each rated item: votes, their sum and the sum of their squares (N, 3), around the mean of all."""
+    rating = _finite(ratings)
+    rating = rating - rating.mean()
+    columns = [np.bincount(items), np.bincount(items, rating), np.bincount(items, rating**2)]
+    table = np.stack(columns, axis=1).astype(np.float64)
+    return table[table[:, 0] > 0]
+
+
+def _one_way(sums: Array) -> Correlation:
+    counts, totals, squares = sums.T
+    items_rated, votes = len(sums), float(counts.sum())
+    if votes <= items_rated:
+        return Correlation(float("nan"), float("nan"), 1.0)
+    means, middle = totals / counts, totals.sum() / votes
+    within = float(np.sum(squares - counts * means**2)) / (votes - items_rated)
+    between = float(np.sum(counts * (means - middle) ** 2)) / (items_rated - 1)
     each = (votes - float(np.sum(counts**2)) / votes) / (items_rated - 1)
     return Correlation(
         single=_share(between - within, between + (each - 1) * within),

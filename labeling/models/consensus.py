@@ -45,8 +45,9 @@ class Panel(models.Model):
     ``prior_mos`` and ``prior_std`` are where labels usually lie; ``noise_std`` is how far one vote of an
     average person lies from the label, ``bias_std`` how people differ, ``shift_std`` how far all of them
     may be off, being few. ``defect_rate`` (0-1) is how often a defect somebody spoke of is there;
-    ``agreement`` is Krippendorff's alpha (interval), null while it cannot be told. ``pair_step`` and
-    ``pair_tie`` are the scale of comparisons (labeling/core/pairwise.py).
+    ``agreement`` is Krippendorff's alpha (interval), ``icc`` the intraclass correlation of one vote and
+    ``icc_mean`` of the mean of an item's votes, each with its 95 % interval, null while it cannot be told.
+    ``pair_step`` and ``pair_tie`` are the scale of comparisons (labeling/core/pairwise.py).
     """
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="panel")
@@ -57,6 +58,14 @@ class Panel(models.Model):
     shift_std = models.FloatField(default=0.0)
     defect_rate = models.FloatField(default=0.5)
     agreement = models.FloatField(null=True, blank=True)
+    agreement_low = models.FloatField(null=True, blank=True)
+    agreement_high = models.FloatField(null=True, blank=True)
+    icc = models.FloatField(null=True, blank=True)
+    icc_low = models.FloatField(null=True, blank=True)
+    icc_high = models.FloatField(null=True, blank=True)
+    icc_mean = models.FloatField(null=True, blank=True)
+    icc_mean_low = models.FloatField(null=True, blank=True)
+    icc_mean_high = models.FloatField(null=True, blank=True)
     vote_count = models.PositiveIntegerField()
     last_vote_id = models.BigIntegerField()
     pair_step = models.FloatField(default=0.35)

@@ -162,7 +162,7 @@ def _page(
     context: dict[str, Any] = {
         "people": known,
         "charts": charts_of(people=known, told=told, project=project),
-        "alpha": told.alpha,
+        "panel": told.panel,
         "holds": Counter(lease.user_id for lease in leases_held(project=project)),
         "appeals": [
             (appeal, told.of.get(appeal.membership.user_id)) for appeal in appeals_open(project=project)

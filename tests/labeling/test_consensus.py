@@ -370,7 +370,8 @@ def test_the_solve_says_who_is_kind_and_who_is_careless_and_moves_labels(cast: C
     assert kind.vote_count == 60
     panel = Panel.objects.get(project=cast.project)
     assert (panel.vote_count, panel.last_vote_id) == (300, Annotation.objects.latest("id").pk)
-    assert 0.2 < panel.agreement < 0.8
+    assert 0.1 < panel.agreement_low < panel.agreement < panel.agreement_high < 0.8
+    assert panel.icc_low < panel.icc < panel.icc_high < panel.icc_mean < 1.0
     assert 0.3 < panel.defect_rate < 0.7
     after = dict(Consensus.objects.values_list("item_id", "mos"))
     assert np.mean([abs(after[pk] - before[pk]) for pk in before]) > 0.1

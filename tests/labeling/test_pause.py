@@ -16,7 +16,7 @@ from labeling.annotate import annotation_submit
 from labeling.figures import figures_of
 from labeling.label import vote_give
 from labeling.lease import lease_next
-from labeling.models import Annotation, Appeal, Assignment, Membership, Probe, ProbeAnswer
+from labeling.models import Annotation, Appeal, Assignment, Membership, Panel, Probe, ProbeAnswer
 from labeling.pause import appeal_answer, appeal_make, appeals_open
 from labeling.people import leases_take_back, member_pause, member_resume, people_of
 from labeling.views.people_charts import charts_of
@@ -265,8 +265,22 @@ def test_the_people_page_draws_them_and_says_who_holds_what(cast: Cast, client: 
     item_make(cast.project)
     lease_next(user=cast.ben, project=cast.project)
     client.force_login(cast.ada)
+    Panel.objects.create(
+        project=cast.project,
+        prior_mos=3,
+        prior_std=1,
+        noise_std=0.5,
+        vote_count=10,
+        last_vote_id=1,
+        agreement=0.712,
+        agreement_low=0.61,
+        agreement_high=0.79,
+    )
     page = client.get(reverse("people")).content.decode()
     assert "How they judge" in page
+    assert "0.71" in page
+    assert "0.61 to 0.79" in page
+    assert "(ICC)" not in page  # what is not known is not shown
     assert "67 %" in page
     assert "Free 1 picture" in page
     people, told = people_of(project=cast.project), figures_of(project=cast.project)

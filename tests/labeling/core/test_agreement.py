@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.core.agreement import Level, alpha, alpha_interval, icc_one_way, icc_two_way
+from labeling.core.agreement import Level, alpha, alpha_interval, icc_interval, icc_one_way, icc_two_way
 
 MISSING = 0
 KRIPPENDORFF_2011 = (  # four observers, twelve units
@@ -93,3 +93,16 @@ def test_what_is_no_number_is_refused(ratings: list[float]) -> None:
         icc_one_way(np.array([0, 1]), [1, 2])
     with pytest.raises(ValueError, match="two"):
         icc_two_way([[1, 2, 3]])
+
+
+def test_the_intervals_of_icc_hold_the_figure_and_what_the_votes_were_drawn_with() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.normal(3, 1, 300)
+    items = np.repeat(np.arange(300), 3)
+    ratings = truth[items] + rng.normal(0, 1, 900)  # half of a vote's variance is the item's
+    single, average = icc_interval(items, ratings, rng=rng, resamples=200)
+    told = icc_one_way(items, ratings)
+    assert (single.value, average.value) == pytest.approx((told.single, told.average))
+    assert single.low < 0.5 < single.high
+    assert average.low < 0.75 < average.high
+    assert single.high - single.low < 0.2
