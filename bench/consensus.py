@@ -4,7 +4,7 @@ python -m bench.consensus [SEEDS, default 100]
 
 Votes are simulated in eight settings of images, annotators, votes per image and careless annotators: labels
 and people differ as in KonIQ-10k (noise about 1.3 times the spread of labels), the careless press any key.
-The figure is the rank correlation (SRCC) of label and truth, mean over seeds; margins are paired, seed by seed.
+The figure is the rank correlation (SRCC) of label and truth, mean over seeds; margins are taken seed by seed.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def main(seeds: int) -> None:
             "SRCC",
             ">= MOS and SUREAL",
             min(over_mos[-1].low, over_sureal[-1].low) >= 0,
-            f"MOS {mos:.3f}, ours {over_mos[-1]}; SUREAL {known:.3f}, ours {over_sureal[-1]}; better than both "
+            f"MOS {mos:.3f}, ours {over_mos[-1]}; SUREAL {known:.3f}, ours {over_sureal[-1]}; above both "
             f"in {int((by_seed[2] >= by_seed[:2].max(axis=0)).sum())} of {seeds} seeds; label ±{wide:.2f}",
         )
     for name, margins in (("the plain mean", over_mos), ("SUREAL", over_sureal)):

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -34,13 +34,18 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(name.rstrip(".-") for name in NAMED.findall(text) if name.rstrip(".-")))
 
 
-def comments_of(*, item: Item, user: User, role: Membership.Role) -> list[Comment]:
-    """Comments of an item that the person may read, the oldest first, with those they call."""
+def comments_readable(*, item: Item, user: User, role: Membership.Role) -> QuerySet[Comment]:
+    """Comments of an item that the person may read, with those they call."""
     found = Comment.objects.filter(item_id=item.pk)
     if not may_see_votes(role=role, item=item, user=user):
-        found = found.filter(Q(author_id=user.pk) | Q(mentions__user_id=user.pk)).distinct()
-    newest = found.select_related("author").prefetch_related("mentions__user").order_by("-id")
-    return list(newest[:MOST_SHOWN])[::-1]
+        called = Mention.objects.filter(user_id=user.pk, comment__item_id=item.pk)
+        found = found.filter(Q(author_id=user.pk) | Q(pk__in=called.values("comment_id")))
+    return found.select_related("author", "item").prefetch_related("mentions__user")
+
+
+def comments_of(*, item: Item, user: User, role: Membership.Role) -> list[Comment]:
+    """The newest of them, the oldest first, as a page shows them."""
+    return list(comments_readable(item=item, user=user, role=role).order_by("-id")[:MOST_SHOWN])[::-1]
 
 
 def talk_of(*, item: Item, user: User, role: Membership.Role) -> dict[str, Any]:
@@ -104,19 +109,22 @@ def members_of(project: Project) -> list[User]:
     return list(User.objects.filter(memberships__project=project, is_active=True).order_by("username"))
 
 
-def calls_open(*, user: User, project: Project) -> list[Mention]:
-    """Calls the person has not seen in a project, the newest first."""
-    mine = Mention.objects.filter(user_id=user.pk, seen_at=None, comment__item__project=project)
-    return list(
-        mine.select_related("comment__author", "comment__item__image__product").order_by("-id")[:MOST_CALLS]
+def calls_waiting(*, user: User) -> QuerySet[Mention]:
+    """Calls the person has not seen in their live projects, with what they need to be shown."""
+    mine = Mention.objects.filter(user_id=user.pk, seen_at=None, comment__item__project__is_archived=False)
+    return mine.select_related("comment__author", "comment__item__image__product").prefetch_related(
+        "comment__mentions__user"
     )
+
+
+def calls_open(*, user: User, project: Project) -> list[Mention]:
+    """Those of one project, the newest first."""
+    return list(calls_waiting(user=user).filter(comment__item__project=project).order_by("-id")[:MOST_CALLS])
 
 
 def calls_count(*, user: User) -> int:
     """How many calls wait for the person in all their live projects."""
-    return Mention.objects.filter(
-        user_id=user.pk, seen_at=None, comment__item__project__is_archived=False
-    ).count()
+    return calls_waiting(user=user).count()
 
 
 def call_see(*, user: User, mention_id: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from labeling.api import compare, export, label, project, sheet, train
+from labeling.api import comment, compare, export, label, project, sheet, train
 
 urlpatterns: list[URLPattern] = [
     path("label/next/", label.label_next, name="api-label-next"),
@@ -19,6 +19,9 @@ urlpatterns: list[URLPattern] = [
     path("label/sheet/", sheet.label_sheet, name="api-label-sheet"),
     path("label/sheet/confirm/", sheet.label_sheet_confirm, name="api-label-sheet-confirm"),
     path("label/sheet/undo/", sheet.label_sheet_undo, name="api-label-sheet-undo"),
+    path("images/<int:pk>/comments/", comment.comments, name="api-image-comments"),
+    path("calls/", comment.calls, name="api-calls"),
+    path("calls/<int:pk>/seen/", comment.call_seen, name="api-call-seen"),
     path("projects/", project.projects, name="api-projects"),
     path("exports/", export.exports, name="api-exports"),
     path("exports/<int:pk>/", export.export_detail, name="api-export"),

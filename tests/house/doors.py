@@ -129,6 +129,9 @@ DOORS: dict[str, Door] = {
     "api-label-sheet": door(ANNOTATOR),
     "api-label-sheet-confirm": door(ANNOTATOR),
     "api-label-sheet-undo": door(ANNOTATOR, 404),  # nobody's sheet but one's own
+    "api-image-comments": door(ANNOTATOR, 201, pk="image"),
+    "api-calls": door(ANNOTATOR),
+    "api-call-seen": door(ANNOTATOR, 404, pk="item"),  # nobody's calls but one's own
     "api-projects": door(ANNOTATOR),
     "api-training-runs": door(ADMIN),
     "api-training-run": door(ADMIN, pk="run"),
@@ -180,6 +183,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-label-sheet": {"project": "{project}"},
     "api-label-sheet-confirm": {"answers": [{"assignment": "{slot}", "rating": 3}], "key": "{key}"},
     "api-label-sheet-undo": {"sheet": "{key}", "assignments": ["{slot}"], "key": "{key}"},
+    "api-image-comments": {"text": "Look", "key": "{key}", "project": "{project}"},
     "api-training-runs": {"project": "{project}"},
     "export-start": {"project": "{project}", "form": "votes"},
     "api-exports": {"project": "{project}", "form": "votes"},
