@@ -114,7 +114,8 @@ def _with_ranges(
     tensors: dict[str, npt.NDArray[Any]], rows: Sequence[DatasetRow]
 ) -> dict[str, npt.NDArray[Any]]:
     """With the tuned encoder's ranges on pictures it learned from; without any it serves in float."""
-    tensors.pop(RANGES, None)
+    if tensors.pop(RANGES, None) is None and device.ENCODER_PREFIX + device.CONFIG in tensors:
+        return tensors  # another's network, which runs in float alone
     taught = [row.image_id for row in rows if row.split == TRAIN]
     views: list[ByteArray] = []
     for image in Image.objects.in_bulk(taught[:: 1 + len(taught) // CALIBRATION_PICTURES]).values():

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from scoring.core.backbone import encoder_module
 from scoring.core.checkpoint import (
     WeightsError,
     read_tensor_file,
@@ -48,7 +49,6 @@ from scoring.core.fine_tune import (
     teach_epoch,
 )
 from scoring.core.metrics import srcc
-from scoring.core.network import load_encoder
 from scoring.core.types import ByteArray, FloatArray
 
 KEPT = 2  # checkpoints: the newest, and one to fall back on
@@ -217,12 +217,8 @@ def _point(
 
 def encoder_read(weights: Path) -> torch.nn.Module:
     """The encoder of a weights file, to be tuned."""
-    tensors = {
-        name.removeprefix(ENCODER): torch.from_numpy(np.asarray(value, dtype=np.float32))
-        for name, value in read_tensor_file(weights).items()
-        if name.startswith(ENCODER)
-    }
-    return load_encoder(tensors)
+    tensors = read_tensor_file(weights).items()
+    return encoder_module({n.removeprefix(ENCODER): v for n, v in tensors if n.startswith(ENCODER)})
 
 
 def best_device() -> str:

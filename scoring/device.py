@@ -36,8 +36,9 @@ from scoring.core.head import Head, head_from_tensors
 from scoring.core.quantise import RANGES
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures
 
-BASE_WEIGHTS = Path(__file__).parent / "weights" / "base.safetensors"
-ENCODER_PREFIX, HEAD_PREFIX = "encoder.", "head."
+SHIPPED = Path(__file__).parent / "weights" / "base.safetensors"
+BASE_WEIGHTS = Path(os.environ.get("VITRINE_WEIGHTS") or SHIPPED)
+ENCODER_PREFIX, HEAD_PREFIX, CONFIG = "encoder.", "head.", "config.json"
 
 PRECISIONS = ("int8", "fp32")
 GRAPH_FORM = "1"  # raise when graphs are written differently: a cached one would stay
@@ -152,7 +153,7 @@ def _encoder(weights: Path) -> Encode:
 
 @lru_cache(maxsize=2)
 def _loaded_encoder(weights: Path) -> Encode:
-    if _cuda_is_there():
+    if _cuda_is_there() or _is_foreign(weights):
         return _torch_encoder(weights)
     return _onnx_encoder(weights)
 
@@ -217,12 +218,16 @@ def _views_at_once(
 def _torch_encoder(weights: Path) -> Encode:
     import torch
 
-    encoder = _torch_module(weights).to("cuda", memory_format=torch.channels_last)
+    from scoring.core.backbone import encoder_module
+
+    device = "cuda" if _cuda_is_there() else "cpu"
+    encoder: Any = encoder_module(encoder_tensors(weights))
+    encoder = encoder.to(device, memory_format=torch.channels_last)
 
     def run(batch: Sequence[ByteArray]) -> FloatArray:
-        pixels = torch.from_numpy(np.stack(batch)).to("cuda").permute(0, 3, 1, 2)  # channels stay last
+        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # channels stay last
         pictures = (pixels.float() - MEAN) / SCALE
-        with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
             return np.asarray(encoder(pictures).float().cpu().numpy(), dtype=np.float32)
 
     def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[FloatArray]:
@@ -238,14 +243,9 @@ def _torch_encoder(weights: Path) -> Encode:
     return encode
 
 
-def _torch_module(weights: Path) -> Any:
-    import torch
-
-    from scoring.core.network import load_encoder
-
-    return load_encoder(
-        {n: torch.from_numpy(np.asarray(v, dtype=np.float32)) for n, v in encoder_tensors(weights).items()}
-    )
+def _is_foreign(weights: Path) -> bool:
+    """Whether these weights are of another's network, which runs in torch alone."""
+    return f"{ENCODER_PREFIX}{CONFIG}" in _tensors(weights)
 
 
 def encoder_tensors(weights: Path = BASE_WEIGHTS) -> dict[str, Any]:
@@ -284,7 +284,7 @@ def graph_adopt(*, draft: Path, weights: Path) -> None:
 
 def is_ready(weights: Path = BASE_WEIGHTS) -> bool:
     """Whether this process can encode now, without writing a graph first, which takes some seconds."""
-    return _graph_path(weights).exists() or _cuda_is_there()
+    return _graph_path(weights).exists() or _cuda_is_there() or _is_foreign(weights)
 
 
 def _graph_path(weights: Path) -> Path:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from scoring.core.checkpoint import read_tensor_file
-from scoring.core.quantise import activation_ranges
+from scoring.core.decode import as_input
+from scoring.core.quantise import RANGES, activation_ranges
 from scoring.core.types import ByteArray, FloatArray
-from scoring.device import cpu_graph
+from scoring.device import CONFIG, cpu_graph
 
+FOREIGN = "hf:"
 COUNTER = "num_batches_tracked"  # batch norm keeps it for training only
 
 
@@ -25,25 +28,42 @@ class EncoderWeights:
     taught: FloatArray | None
     ranges: FloatArray | None = None
 
+    def shipped(self) -> dict[str, Any]:
+        """What a weights file holds of it: weights in half precision, ranges as they are."""
+        body = {
+            f"encoder.{name}": value.astype(np.float16) if value.dtype.kind == "f" else value
+            for name, value in self.tensors.items()
+        }
+        return body if self.ranges is None else body | {RANGES: self.ranges}
+
     def ranged(self, views: Sequence[ByteArray]) -> EncoderWeights:
-        """The same with ranges from these views, ready for 8 bits."""
+        """The same with ranges from these views, ready for 8 bits; another's network stays as it is."""
+        if CONFIG in self.tensors:
+            return self
         return replace(self, ranges=activation_ranges(self.tensors, views))
 
 
-def read_encoder(path: Path | None) -> EncoderWeights:
-    """The encoder of one file, of ``scoring.tune`` or of whole weights; ImageNet's if none is named."""
+def read_encoder(path: Path | None, backbone: str = "lite0") -> EncoderWeights:
+    """The encoder of one file, of ``scoring.tune`` or of whole weights; ``backbone`` if none is named.
+
+    ``backbone``: a variant whose ImageNet weights a package carries, or ``hf:FOLDER`` of another's network.
+    """
     if path is not None:
         return _tuned(read_tensor_file(path))
+    if backbone.startswith(FOREIGN):
+        from scoring.core.backbone import read_backbone
+
+        return EncoderWeights(read_backbone(Path(backbone.removeprefix(FOREIGN))), None)
     from scoring.core.network import imagenet_encoder
 
-    state = imagenet_encoder().state_dict()
+    state = imagenet_encoder(backbone).state_dict()
     return EncoderWeights({n: value.numpy() for n, value in state.items() if not n.endswith(COUNTER)}, None)
 
 
-def read_encoders(tuned: Path | None) -> list[EncoderWeights]:
-    """The encoder that will ship, and those of the folds in order; ImageNet's alone if none was tuned."""
+def read_encoders(tuned: Path | None, backbone: str = "lite0") -> list[EncoderWeights]:
+    """The encoder that will ship, and those of the folds in order; ``backbone`` alone if none was tuned."""
     if tuned is None:
-        return [read_encoder(None)]
+        return [read_encoder(None, backbone)]
     folds = sorted(tuned.glob("fold*.safetensors"), key=lambda path: int(path.stem.removeprefix("fold")))
     return [read_encoder(path) for path in (tuned / "encoder.safetensors", *folds)]
 
@@ -59,6 +79,39 @@ def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
     return EncoderWeights(encoder, np.concatenate(heads) / spread)
 
 
-def export(encoder: EncoderWeights, graph: Path) -> None:
-    """Write the graph that will serve: a base must be fitted on what it will see."""
-    graph.write_bytes(cpu_graph(encoder.tensors, encoder.ranges))
+def export(encoder: EncoderWeights, folder: Path, name: str) -> Path:
+    """Write what will serve, since a base must be fitted on what it will see; returns the file."""
+    if CONFIG in encoder.tensors:
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(save(encoder.tensors))
+    else:
+        path = folder / f"{name}.onnx"
+        path.write_bytes(cpu_graph(encoder.tensors, encoder.ranges))
+    return path
+
+
+def view_reader(path: Path) -> Callable[[ByteArray], FloatArray]:
+    """The exported encoder as a function of one view, uint8 (h, w, 3)."""
+    if path.suffix == ".safetensors":
+        return _torch_reader(path)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda view: np.asarray(session.run(None, {"pictures": view[None]})[0][0], dtype=np.float32)
+
+
+def _torch_reader(path: Path) -> Callable[[ByteArray], FloatArray]:
+    import torch
+
+    from scoring.core.backbone import encoder_module
+
+    torch.set_num_threads(1)
+    encoder = encoder_module(read_tensor_file(path))
+
+    def read(view: ByteArray) -> FloatArray:
+        with torch.inference_mode():
+            return np.asarray(encoder(torch.from_numpy(as_input(view)[None]))[0].numpy(), dtype=np.float32)
+
+    return read

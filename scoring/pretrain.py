@@ -20,7 +20,7 @@ import math
 import multiprocessing
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,10 @@ from scoring.core.features import FEATURE_CODE, Views, model_to_tensors, views_o
 from scoring.core.head import head_to_tensors
 from scoring.core.measures import MEASURE_NAMES
 from scoring.core.metrics import srcc
-from scoring.core.quantise import RANGES
 from scoring.core.ridge import kfold
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect, FloatArray
-from scoring.encoders import EncoderWeights, export, read_encoders
+from scoring.encoders import EncoderWeights, export, read_encoders, view_reader
 from scoring.photos import draw_of, read_photo, seen_photos
 
 CALIBRATION_ROWS = 100
@@ -72,7 +71,7 @@ class Task:
     is_shop: bool = False
 
 
-_sessions: list[Any] = []
+_readers: list[Callable[[ByteArray], FloatArray]] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,12 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{len(tasks)} rows of evidence", flush=True)
     views = calibration_views(tasks)
     left_out = _read_left_out(options.left_out) if options.left_out else None
-    found = read_encoders(options.tuned)[: 1 if left_out else None]
+    found = read_encoders(options.tuned, options.backbone)[: 1 if left_out else None]
     encoders = [encoder.ranged(views) for encoder in found]
-    graphs = [options.out / f"encoder{number}.onnx" for number in range(len(encoders))]
-    for encoder, graph in zip(encoders, graphs, strict=True):
-        export(encoder, graph)
-    evidence, *folds = gather(tasks, graphs, processes=options.processes)
+    files = [export(encoder, options.out, f"encoder{number}") for number, encoder in enumerate(encoders)]
+    evidence, *folds = gather(tasks, files, processes=options.processes)
     if options.keep is not None:
         _keep(options.keep, evidence, tasks)
     if folds:
@@ -147,12 +144,12 @@ def _scored_tasks(scores: Path) -> list[Task]:
         ]
 
 
-def gather(tasks: Sequence[Task], graphs: Sequence[Path], *, processes: int) -> list[Evidence]:
+def gather(tasks: Sequence[Task], files: Sequence[Path], *, processes: int) -> list[Evidence]:
     """Raw vectors by each network, and measures, of every task in order, by several processes."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    raws: list[list[FloatArray]] = [[] for _ in graphs]
+    raws: list[list[FloatArray]] = [[] for _ in files]
     measures = []
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (graphs,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (files,)) as pool:
         for done, (told, measured) in enumerate(pool.imap(_work, tasks, chunksize=4), start=1):
             for kept, raw in zip(raws, told, strict=True):
                 kept.append(raw)
@@ -229,9 +226,8 @@ def fit_and_write(
     head = base_fit.fit_base_head(
         base_fit.vectors_of(model, evidence), evidence, version=version, left_out=left_out
     )
-    body = {f"encoder.{name}": value.astype(np.float16) for name, value in encoder.tensors.items()}
+    body = encoder.shipped()
     body |= model_to_tensors(model)
-    body |= {} if encoder.ranges is None else {RANGES: encoder.ranges}
     body |= {f"head.{name}": value for name, value in head_to_tensors(head).items()}
     meta = {
         "seed": options.seed,
@@ -256,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scores", type=Path, help="CSV with path and score (0-100)")
     parser.add_argument("--tuned", type=Path, help="folder of tuned encoders (default: ImageNet's)")
     parser.add_argument("--left-out", type=Path, help="a left_out.csv: spares fitting the folds again")
+    parser.add_argument("--backbone", default="lite0", help="lite0, lite1, lite2, or hf:FOLDER (extra [hf])")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=400, help="photos per folder")
     parser.add_argument("--size", type=int, default=VECTOR_SIZE, help="numbers kept of the network's vector")
@@ -293,20 +290,11 @@ def _views(task: Task) -> Views:
     return views_of(Picture(rgb))
 
 
-def _start(graphs: Sequence[Path]) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    _sessions[:] = [onnxruntime.InferenceSession(str(graph), options) for graph in graphs]
+def _start(files: Sequence[Path]) -> None:
+    _readers[:] = [view_reader(file) for file in files]
 
 
 def _work(task: Task) -> tuple[list[FloatArray], FloatArray]:
     views = _views(task)
-    raws = [
-        np.concatenate(
-            [session.run(None, {"pictures": view[None]})[0][0] for view in (views.whole, views.crop)]
-        ).astype(np.float32)
-        for session in _sessions
-    ]
+    raws = [np.concatenate([read(views.whole), read(views.crop)]) for read in _readers]
     return raws, np.array([views.measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)

@@ -24,6 +24,7 @@ from scoring.core.lite import (
     STEM_STRIDE,
     BlockShape,
     block_shapes,
+    lite_name,
     same_pads,
 )
 from scoring.core.types import FloatArray
@@ -37,22 +38,22 @@ LEAST_STEP = 1e-8
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-def float_graph(tensors: Tensors, *, name: str = "lite0", with_limits: bool = False) -> bytes:
+def float_graph(tensors: Tensors, *, with_limits: bool = False) -> bytes:
     """The network in float32; ``with_limits`` also gives (A, 2), least and most of each layer's values."""
     writer = _Float()
-    _walk(writer, tensors, name)
+    _walk(writer, tensors)
     if with_limits:
         writer.tell_limits()
     return writer.written()
 
 
-def int8_graph(tensors: Tensors, ranges: FloatArray, *, name: str = "lite0") -> bytes:
+def int8_graph(tensors: Tensors, ranges: FloatArray) -> bytes:
     """The network in 8 bits; ``ranges`` (A, 2) are least and most of each layer, in the order of layers."""
-    layers = layer_count(name)
+    layers = layer_count(lite_name(tensors))
     if ranges.shape != (layers, 2):
         raise ValueError(f"ranges have the shape {ranges.shape}, this network asks for ({layers}, 2)")
     writer = _Int8(ranges.astype(np.float64))
-    _walk(writer, tensors, name)
+    _walk(writer, tensors)
     return writer.written()
 
 
@@ -70,12 +71,12 @@ class _Writer(Protocol):
     def tap(self, x: str, channels: int) -> None: ...
 
 
-def _walk(writer: _Writer, tensors: Tensors, name: str) -> None:
+def _walk(writer: _Writer, tensors: Tensors) -> None:
     """Say the network layer by layer."""
     weight, bias = _folded(tensors, "_conv_stem", "_bn0")
     x = writer.conv(writer.start(), weight, bias, stride=STEM_STRIDE, groups=1, bends=True)
     writer.tap(x, len(weight))
-    for number, shape in enumerate(block_shapes(name)):
+    for number, shape in enumerate(block_shapes(lite_name(tensors))):
         x = _walk_block(writer, tensors, f"_blocks.{number}.", shape, x)
         writer.tap(x, shape.outputs)
     weight, bias = _folded(tensors, "_conv_head", "_bn1")

@@ -7,7 +7,9 @@ ReLU6, fixed stem and head) are TensorFlow's of 2020.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +90,17 @@ def tap_places(name: str = "lite0") -> list[slice]:
     return [
         slice(int(end - size), int(end)) for end, size in zip(ends, np.diff(ends, prepend=0), strict=True)
     ]
+
+
+def lite_name(tensors: Mapping[str, Any]) -> str:
+    """Which variant an encoder's tensors are of, by their number of blocks and the width of the last."""
+    blocks = {name.split(".")[1] for name in tensors if name.startswith("_blocks.")}
+    width = tensors["_conv_head.weight"].shape[1]
+    for name in LITE_SCALES:
+        shapes = block_shapes(name)
+        if (len(blocks), width) == (len(shapes), shapes[-1].outputs):
+            return name
+    raise ValueError(f"{len(blocks)} blocks, the last {width} wide, are no EfficientNet-Lite known here")
 
 
 def _round_channels(channels: int, width: float) -> int:

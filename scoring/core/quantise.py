@@ -18,9 +18,7 @@ RANGES = "ranges.layers"  # the tensor's name in a weights file
 INSIDE = 0.99  # share of views whose own least and most lie inside the limits
 
 
-def activation_ranges(
-    tensors: Mapping[str, npt.NDArray[Any]], views: Iterable[ByteArray], *, name: str = "lite0"
-) -> FloatArray:
+def activation_ranges(tensors: Mapping[str, npt.NDArray[Any]], views: Iterable[ByteArray]) -> FloatArray:
     """Limits (A, 2) of each layer of an encoder over uint8 views (h, w, 3), the rarest ones cut off.
 
     A hundred pictures with and without faults are plenty: from 80 to 320 no figure moved.
@@ -32,7 +30,7 @@ def activation_ranges(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # that limits have no fixed shape is known
     session = onnxruntime.InferenceSession(
-        float_graph(tensors, name=name, with_limits=True), options, providers=["CPUExecutionProvider"]
+        float_graph(tensors, with_limits=True), options, providers=["CPUExecutionProvider"]
     )
     told = np.stack([session.run([LIMITS], {PICTURES: view[None]})[0] for view in views])
     limits = np.stack(

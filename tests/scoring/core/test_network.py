@@ -60,7 +60,7 @@ def test_every_depth_tells_its_mean_and_deviation(name: str) -> None:
 def test_the_float_graph_says_what_torch_says_of_any_size_and_batch(name: str) -> None:
     torch.manual_seed(1)
     encoder = Encoder(name).eval()
-    graph = float_graph(tensors_of(encoder), name=name)
+    graph = float_graph(tensors_of(encoder))
     for height, width in ((64, 96), (128, 32)):
         pictures = np.stack([np.asarray(photo(n, width=width, height=height)) for n in (3, 4)])
         with torch.inference_mode():
