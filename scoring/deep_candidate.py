@@ -19,7 +19,7 @@ from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import views_of
 from scoring.core.head import NOISE_FLOOR, Head, head_to_tensors
 from scoring.core.promotion import Trial
-from scoring.core.quantise import RANGES, activation_ranges
+from scoring.core.quantise import measured_ranges, without_ranges
 from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
 from scoring.core.types import ByteArray, ImageFeatures
 from scoring.errors import NotThereError
@@ -114,7 +114,8 @@ def _with_ranges(
     tensors: dict[str, npt.NDArray[Any]], rows: Sequence[DatasetRow]
 ) -> dict[str, npt.NDArray[Any]]:
     """With the tuned encoder's ranges on pictures it learned from; without any it serves in float."""
-    if tensors.pop(RANGES, None) is None and device.ENCODER_PREFIX + device.CONFIG in tensors:
+    tensors = without_ranges(tensors)
+    if device.ENCODER_PREFIX + device.CONFIG in tensors:
         return tensors  # another's network, which runs in float alone
     taught = [row.image_id for row in rows if row.split == TRAIN]
     views: list[ByteArray] = []
@@ -125,7 +126,7 @@ def _with_ranges(
     if views:
         start = len(device.ENCODER_PREFIX)
         encoder = {n[start:]: value for n, value in tensors.items() if n.startswith(device.ENCODER_PREFIX)}
-        tensors[RANGES] = activation_ranges(encoder, views)
+        tensors |= measured_ranges(encoder, views).tensors()
     return tensors
 
 

@@ -33,7 +33,7 @@ from scoring.core.features import (
     views_of,
 )
 from scoring.core.head import Head, head_from_tensors
-from scoring.core.quantise import RANGES
+from scoring.core.quantise import Ranges, ranges_in
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures
 
 SHIPPED = Path(__file__).parent / "weights" / "base.safetensors"
@@ -169,7 +169,7 @@ def _cuda_is_there() -> bool:
 
 def precision(weights: Path = BASE_WEIGHTS) -> str:
     """How this processor runs these weights: ``int8`` or ``fp32``."""
-    return _cpu_precision() if RANGES in _tensors(weights) else "fp32"
+    return _cpu_precision() if ranges_in(_tensors(weights)) else "fp32"
 
 
 def _cpu_precision() -> str:
@@ -262,11 +262,11 @@ def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
     path = _graph_path(weights)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, cpu_graph(encoder_tensors(weights), _tensors(weights).get(RANGES)))
+        write_whole(path, cpu_graph(encoder_tensors(weights), ranges_in(_tensors(weights))))
     return path
 
 
-def cpu_graph(tensors: Mapping[str, Any], ranges: FloatArray | None) -> bytes:
+def cpu_graph(tensors: Mapping[str, Any], ranges: Ranges | None) -> bytes:
     """The graph by which this processor runs an encoder."""
     from scoring.core.graph import float_graph, int8_graph
 

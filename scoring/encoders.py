@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from scoring.core.checkpoint import read_tensor_file
 from scoring.core.decode import as_input
-from scoring.core.quantise import RANGES, activation_ranges
+from scoring.core.quantise import Ranges, measured_ranges
 from scoring.core.types import ByteArray, FloatArray
 from scoring.device import CONFIG, cpu_graph
 
@@ -26,7 +26,7 @@ class EncoderWeights:
 
     tensors: dict[str, Any]
     taught: FloatArray | None
-    ranges: FloatArray | None = None
+    ranges: Ranges | None = None
 
     def shipped(self) -> dict[str, Any]:
         """What a weights file holds of it: weights in half precision, ranges as they are."""
@@ -34,13 +34,13 @@ class EncoderWeights:
             f"encoder.{name}": value.astype(np.float16) if value.dtype.kind == "f" else value
             for name, value in self.tensors.items()
         }
-        return body if self.ranges is None else body | {RANGES: self.ranges}
+        return body if self.ranges is None else body | self.ranges.tensors()
 
     def ranged(self, views: Sequence[ByteArray]) -> EncoderWeights:
         """The same with ranges from these views, ready for 8 bits; another's network stays as it is."""
         if CONFIG in self.tensors:
             return self
-        return replace(self, ranges=activation_ranges(self.tensors, views))
+        return replace(self, ranges=measured_ranges(self.tensors, views))
 
 
 def read_encoder(path: Path | None, backbone: str = "lite0") -> EncoderWeights:

@@ -15,7 +15,7 @@ from pathlib import Path
 from safetensors.numpy import save
 
 from scoring.core.checkpoint import read_tensor_file, write_whole
-from scoring.core.quantise import RANGES, activation_ranges
+from scoring.core.quantise import measured_ranges
 from scoring.device import encoder_tensors
 from scoring.pretrain import calibration_views, plan
 
@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args(argv)
     tasks = plan(dict.fromkeys(options.photos, False), None, limit=options.limit, seed=options.seed)
-    ranges = activation_ranges(encoder_tensors(options.weights), calibration_views(tasks))
-    write_whole(options.out, save({**read_tensor_file(options.weights), RANGES: ranges}))
-    print(f"{len(ranges)} layers, {options.out}")
+    ranges = measured_ranges(encoder_tensors(options.weights), calibration_views(tasks))
+    write_whole(options.out, save(read_tensor_file(options.weights) | ranges.tensors()))
+    print(f"{len(ranges.limits)} layers, {options.out}")
     return 0
 
 

@@ -82,10 +82,10 @@ def _fit(given: Path | None, pictures: Sequence[Path], kept: Path) -> None:
 
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "encoder.onnx"
-        encoder = read_encoder(given)
-        export(encoder, graph)
-        evidence, *_ = pretrain.gather(_tasks(pictures), [graph], processes=os.cpu_count() or 1)
+        tasks = _tasks(pictures)
+        encoder = read_encoder(given).ranged(pretrain.calibration_views(tasks))
+        file = export(encoder, Path(folder), "encoder")
+        evidence, *_ = pretrain.gather(tasks, [file], processes=os.cpu_count() or 1)
         wanted = argparse.Namespace(out=Path(folder), seed=SEED, size=pretrain.VECTOR_SIZE)
         pretrain.fit_and_write(evidence, encoder, wanted, None)
         draft = kept.with_suffix(f".{os.getpid()}.part")

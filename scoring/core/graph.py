@@ -2,14 +2,16 @@
 
 Two graphs say nearly the same. The float one is the network itself. The int8 one multiplies whole numbers
 of 8 bits, which processors with AVX-512 VNNI do about twice as fast; it needs to know between which limits
-each layer's values lie (``scoring.core.quantise``). In both, pixels go in as they are, uint8 (N, h, w, 3)
-with sides that are multiples of 32, batch norm is folded into the convolutions, padding is part of them (as
-nodes of their own they cost a third of the time), and means and deviations are taken in float.
+each layer's values lie and what they are on the average (``scoring.core.quantise``). In both, pixels go in
+as they are, uint8 (N, h, w, 3) with sides that are multiples of 32, batch norm is folded into the
+convolutions, padding is part of them (as nodes of their own they cost half the time), and means and
+deviations are taken in float.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,9 +29,10 @@ from scoring.core.lite import (
     lite_name,
     same_pads,
 )
+from scoring.core.quantise import Ranges
 from scoring.core.types import FloatArray
 
-PICTURES, FEATURES, LIMITS = "pictures", "features", "limits"
+PICTURES, FEATURES, TOLD_LIMITS, TOLD_INPUTS = "pictures", "features", "limits", "inputs"
 OPSET, IR_VERSION = 17, 8
 RUNTIME_DOMAIN = "com.microsoft"  # ONNX Runtime's own operators: channels last, and sums of int8
 WEIGHT_STEPS = 127  # of a signed byte, zero in the middle
@@ -38,21 +41,21 @@ LEAST_STEP = 1e-8
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-def float_graph(tensors: Tensors, *, with_limits: bool = False) -> bytes:
-    """The network in float32; ``with_limits`` also gives (A, 2), least and most of each layer's values."""
+def float_graph(tensors: Tensors, *, with_ranges: bool = False) -> bytes:
+    """The network in float32; ``with_ranges`` also tells what ``quantise.Ranges`` holds of a batch."""
     writer = _Float()
     _walk(writer, tensors)
-    if with_limits:
-        writer.tell_limits()
+    if with_ranges:
+        writer.tell_ranges()
     return writer.written()
 
 
-def int8_graph(tensors: Tensors, ranges: FloatArray) -> bytes:
-    """The network in 8 bits; ``ranges`` (A, 2) are least and most of each layer, in the order of layers."""
+def int8_graph(tensors: Tensors, ranges: Ranges) -> bytes:
+    """The network in 8 bits; ValueError where ``ranges`` are those of another."""
     layers = layer_count(lite_name(tensors))
-    if ranges.shape != (layers, 2):
-        raise ValueError(f"ranges have the shape {ranges.shape}, this network asks for ({layers}, 2)")
-    writer = _Int8(ranges.astype(np.float64))
+    if ranges.limits.shape != (layers, 2):
+        raise ValueError(f"limits have the shape {ranges.limits.shape}, this network asks for ({layers}, 2)")
+    writer = _Int8(ranges)
     _walk(writer, tensors)
     return writer.written()
 
@@ -140,6 +143,7 @@ class _Float(_Nodes):
     def __init__(self) -> None:
         super().__init__()
         self._layers: list[str] = []
+        self._inputs: list[str] = []
 
     def start(self) -> str:
         turned = self.node("Transpose", [PICTURES], perm=[0, 3, 1, 2])
@@ -153,6 +157,7 @@ class _Float(_Nodes):
         self, x: str, weight: FloatArray, bias: FloatArray, *, stride: int, groups: int, bends: bool
     ) -> str:
         number = len(self._layers)
+        self._inputs.append(x)
         names = [self.constant(f"weight{number}", weight), self.constant(f"bias{number}", bias)]
         y = self.node("Conv", [x, *names], group=groups, **_window(weight, stride))
         if bends:
@@ -177,13 +182,18 @@ class _Float(_Nodes):
         )
         self._pooled += [self.node("Flatten", [each], axis=1) for each in (mean, spread)]
 
-    def tell_limits(self) -> None:
+    def tell_ranges(self) -> None:
         pairs = [
             self.node("Concat", [self._end("ReduceMin", x), self._end("ReduceMax", x)], axis=1)
             for x in self._layers
         ]
-        self.node("Concat", pairs, axis=0, output=LIMITS)
-        self._outputs.append(helper.make_tensor_value_info(LIMITS, TensorProto.FLOAT, [None, 2]))
+        self.node("Concat", pairs, axis=0, output=TOLD_LIMITS)
+        means = [self.node("ReduceMean", [x], axes=[0, 2, 3], keepdims=0) for x in self._inputs]
+        self.node("Concat", means, axis=0, output=TOLD_INPUTS)
+        self._outputs += [
+            helper.make_tensor_value_info(TOLD_LIMITS, TensorProto.FLOAT, [None, 2]),
+            helper.make_tensor_value_info(TOLD_INPUTS, TensorProto.FLOAT, [None]),
+        ]
 
     def _end(self, kind: str, x: str) -> str:
         shape = self.constant("one.by.one", np.array([1, 1], dtype=np.int64))
@@ -196,9 +206,10 @@ class _Int8(_Nodes):
     ReLU6 needs no node: what lies outside a layer's range ends at its limits.
     """
 
-    def __init__(self, ranges: npt.NDArray[np.float64]) -> None:
+    def __init__(self, ranges: Ranges) -> None:
         super().__init__()
-        self._ranges = iter(ranges)
+        self._limits = iter(ranges.limits.astype(np.float64))
+        self._inputs = iter(ranges.inputs.astype(np.float64))
         self._steps: dict[str, tuple[np.float32, np.uint8]] = {}
 
     def start(self) -> str:
@@ -211,6 +222,7 @@ class _Int8(_Nodes):
         widest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
         steps = np.maximum(widest / WEIGHT_STEPS, LEAST_STEP).astype(np.float32)
         whole = np.rint(weight / steps[:, None, None, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
+        level = bias - self._shift(whole * steps[:, None, None, None] - weight, groups)
         unit = steps.astype(np.float64) * float(self._steps[x][0])
         ends = np.iinfo(np.int32)
         inputs = [
@@ -219,7 +231,7 @@ class _Int8(_Nodes):
             self.constant(f"{y}.weight.step", steps),
             self.constant(f"{y}.weight.zero", np.zeros(len(weight), dtype=np.int8)),
             *self._three(y)[1:],
-            self.constant(f"{y}.bias", np.rint(bias / unit).clip(ends.min, ends.max).astype(np.int32)),
+            self.constant(f"{y}.bias", np.rint(level / unit).clip(ends.min, ends.max).astype(np.int32)),
         ]
         return self.node(
             "QLinearConv",
@@ -261,8 +273,15 @@ class _Int8(_Nodes):
         level = self.node("Sub", [mean, self.constant(f"{x}.zero.float", np.float32(zero))])
         self._pooled += [self.node("Mul", [each, f"{x}.step"]) for each in (level, spread)]
 
+    def _shift(self, errors: FloatArray, groups: int) -> npt.NDArray[np.float64]:
+        """By how much rounding weights (O, I, k, k) moves each output (O,), on the average of its inputs."""
+        per_input = errors.sum(axis=(2, 3), dtype=np.float64)
+        count = len(errors) if groups > 1 else errors.shape[1]
+        means = np.fromiter(islice(self._inputs, count), dtype=np.float64, count=count)
+        return np.asarray(per_input[:, 0] * means if groups > 1 else per_input @ means)
+
     def _next_layer(self) -> str:
-        least, most = next(self._ranges)
+        least, most = next(self._limits)
         least, most = min(least, 0.0), max(most, 0.0)  # padding writes zeros, which must be exact
         step = max((most - least) / 255, LEAST_STEP)
         return self._scaled(f"layer{len(self._steps)}", np.float32(step), np.uint8(round(-least / step)))

@@ -13,7 +13,7 @@ from scoring.core.checkpoint import read_tensor_file
 from scoring.core.decode import decode_picture
 from scoring.core.features import views_of
 from scoring.core.predict import predict_pictures
-from scoring.core.quantise import RANGES, activation_ranges
+from scoring.core.quantise import measured_ranges, without_ranges
 from tests.images import encoded, photo
 
 BLOBS = [encoded(photo(seed, width=320, height=240)) for seed in range(6)]
@@ -28,11 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranged(folder: Path) -> Path:
     """The shipped weights with ranges from pictures that no test here asks about."""
     views = [views_of(decode_picture(encoded(photo(seed, width=320, height=240)))) for seed in range(20, 26)]
-    ranges = activation_ranges(
+    ranges = measured_ranges(
         device.encoder_tensors(), [view for each in views for view in (each.whole, each.crop)]
     )
     path = folder / "ranged.safetensors"
-    path.write_bytes(save({**read_tensor_file(device.BASE_WEIGHTS), RANGES: ranges}))
+    path.write_bytes(save(read_tensor_file(device.BASE_WEIGHTS) | ranges.tensors()))
     return path
 
 
@@ -40,7 +40,7 @@ def ranged(folder: Path) -> Path:
 def plain(folder: Path) -> Path:
     path = folder / "plain.safetensors"
     tensors = read_tensor_file(device.BASE_WEIGHTS)
-    path.write_bytes(save({name: value for name, value in tensors.items() if name != RANGES}))
+    path.write_bytes(save(without_ranges(tensors)))
     return path
 
 

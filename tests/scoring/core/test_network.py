@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scoring.core.decode import as_input
 from scoring.core.graph import float_graph, int8_graph, layer_count
 from scoring.core.lite import feature_count, tap_places
 from scoring.core.network import Encoder, imagenet_encoder, load_encoder
-from scoring.core.quantise import activation_ranges
+from scoring.core.quantise import Ranges, measured_ranges
 from scoring.core.types import ByteArray, FloatArray
 from tests.images import photo
 
@@ -41,8 +42,8 @@ def views() -> list[ByteArray]:
 
 
 @pytest.fixture(scope="module")
-def ranges(trained: Encoder, views: list[ByteArray]) -> FloatArray:
-    return activation_ranges(tensors_of(trained), views[:6])
+def ranges(trained: Encoder, views: list[ByteArray]) -> Ranges:
+    return measured_ranges(tensors_of(trained), views[:6])
 
 
 @pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
@@ -70,7 +71,7 @@ def test_the_float_graph_says_what_torch_says_of_any_size_and_batch(name: str) -
 
 
 def test_the_int8_graph_says_nearly_the_same_of_pictures_it_was_not_measured_on(
-    trained: Encoder, views: list[ByteArray], ranges: FloatArray
+    trained: Encoder, views: list[ByteArray], ranges: Ranges
 ) -> None:
     tensors, pictures = tensors_of(trained), np.stack(views[6:])
     exact, told = told_by(float_graph(tensors), pictures), told_by(int8_graph(tensors, ranges), pictures)
@@ -82,26 +83,36 @@ def test_the_int8_graph_says_nearly_the_same_of_pictures_it_was_not_measured_on(
 
 
 def test_one_picture_reads_the_same_alone_and_in_company(
-    trained: Encoder, views: list[ByteArray], ranges: FloatArray
+    trained: Encoder, views: list[ByteArray], ranges: Ranges
 ) -> None:
     graph = int8_graph(tensors_of(trained), ranges)
     together = told_by(graph, np.stack(views[:3]))
     assert np.allclose(told_by(graph, views[1][None])[0], together[1], rtol=1e-4, atol=1e-4)
 
 
-def test_of_a_picture_without_any_detail_deviations_stay_numbers(
-    trained: Encoder, ranges: FloatArray
-) -> None:
+def test_of_a_picture_without_any_detail_deviations_stay_numbers(trained: Encoder, ranges: Ranges) -> None:
     for level in (0, 127, 255):
         flat = np.full((1, 64, 64, 3), level, dtype=np.uint8)
         assert np.isfinite(told_by(int8_graph(tensors_of(trained), ranges), flat)).all()
 
 
-def test_ranges_of_another_network_are_refused(trained: Encoder, ranges: FloatArray) -> None:
-    assert len(ranges) == layer_count() != layer_count("lite1")
-    assert (ranges[:, 0] <= ranges[:, 1]).all()
+def test_ranges_of_another_network_are_refused(trained: Encoder, ranges: Ranges) -> None:
+    assert len(ranges.limits) == layer_count() != layer_count("lite1")
+    assert (ranges.limits[:, 0] <= ranges.limits[:, 1]).all()
     with pytest.raises(ValueError, match="shape"):
-        int8_graph(tensors_of(trained), ranges[:-1])
+        int8_graph(tensors_of(trained), replace(ranges, limits=ranges.limits[:-1]))
+
+
+def test_what_rounding_weights_shifts_is_taken_back(
+    trained: Encoder, views: list[ByteArray], ranges: Ranges
+) -> None:
+    tensors, pictures = tensors_of(trained), np.stack(views[6:])
+    exact = told_by(float_graph(tensors), pictures)
+    blind = replace(ranges, inputs=np.zeros_like(ranges.inputs))
+    apart, shifted = (
+        np.linalg.norm(told_by(int8_graph(tensors, each), pictures) - exact) for each in (ranges, blind)
+    )
+    assert apart < 0.8 * shifted
 
 
 def test_weights_that_do_not_fit_are_refused_and_classifiers_are_left_out() -> None:
