@@ -16,18 +16,20 @@ from uuid import UUID, uuid5
 import numpy as np
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import Avg
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.annotate import annotation_submit, annotation_withdraw
 from labeling.card import Card, cards_of
 from labeling.core.priority import draws_of
-from labeling.core.sheets import MOST_ON_A_SHEET, sheet_of
+from labeling.core.sheets import CLEAR_STD, MOST_ON_A_SHEET, sheet_of
 from labeling.locks import items_lock
 from labeling.models import Annotation, Assignment, Item, Project
 from labeling.permissions import labeler_of, qualify_words
 from labeling.queue import item_skip, lease_these
 from scoring.errors import BadInputError, ConflictError, NotThereError
+from scoring.models import Score, Serving
 
 # One free slot an item, never a blind one; the person's own old slot if they have one.
 FREE = """
@@ -94,7 +96,25 @@ def no_sheet_words(*, user: User, project: Project) -> str:
     """Why there is no sheet, and what to do."""
     if labeler_of(user, project.pk).must_qualify:
         return qualify_words()
+    std = _usual_std(project)
+    if std is not None and std > CLEAR_STD:
+        words = _(
+            "The model is sure to about ±{std} points here; a grade is clear from about ±{clear}. Label "
+            "pictures one by one, and retrain: it gets surer."
+        )
+        return words.format(std=round(std), clear=round(CLEAR_STD))
     return _("There are too few clear cases just now. Label pictures one by one; the model gets surer.")
+
+
+def _usual_std(project: Project) -> float | None:
+    """How unsure the displayed model is of the project's open pictures, in points; None without scores."""
+    scores = Score.objects.filter(
+        model_id__in=Serving.objects.values("displayed_id"),
+        image__items__project=project,
+        image__items__state=Item.State.OPEN,
+    )
+    mean: float | None = scores.aggregate(mean=Avg("overall_std"))["mean"]
+    return mean
 
 
 def _stands_for(card: Card, vote: int) -> bool:

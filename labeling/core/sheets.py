@@ -19,6 +19,7 @@ Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 LEAST_SURE = 2 / 3  # probability of the grade: two to one
+CLEAR_STD = 10.3  # points; more, and not even the middle of a grade is two to one
 MOST_ON_A_SHEET, FEWEST_ON_A_SHEET = 24, 6  # fewer are labelled as fast one by one
 
 

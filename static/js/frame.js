@@ -73,6 +73,7 @@ export class Frame {
   /* The button of a key answers, since the picture has gone by then. */
   flash(name) {
     const button = this.root.querySelector(`[data-does="${name}"]`);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     button?.animate([{ filter: "invert(1)" }, { filter: "none" }], { duration: FLASH_MS });
   }
 

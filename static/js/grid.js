@@ -3,12 +3,13 @@
    (journal.js) and is sent from there. Without this script the sheet is a plain form. */
 
 import { Frame, Session } from "./frame.js";
-import { Journal, newKey, post } from "./journal.js";
+import { Journal, newKey, post, read, write } from "./journal.js";
 import { keyName } from "./keys.js";
 import { Asker } from "./queue.js";
 
 const TOO_SOON_MS = 400; // a sheet takes longer to look at than one picture
 const HEARTBEAT_MS = 60_000;
+const UNDO_KEPT = 5; // sheets this tab can take back, also when it is loaded again
 const SKIP = "skip";
 
 const config = JSON.parse(document.getElementById("grid-config").textContent);
@@ -23,7 +24,8 @@ class Grid {
     this.today = root.querySelector("[data-today]");
     this.large = document.querySelector("[data-large]");
     this.sheets = []; // {rating, cards, answers: Map of assignment to rating or "skip"}
-    this.given = []; // sheets sent from this page, newest last: {key, sheet}
+    this.store = `vitrine-sheets-${config.user}-${config.project}`;
+    this.given = this.kept(); // sheets sent from this tab, newest last: {key, sheet, rated}
     this.frame = new Frame(root, { words, fill, login: config.urls.login });
     this.session = new Session(root, { minutes: config.sessionMinutes, fill });
     this.journal = new Journal({
@@ -47,6 +49,18 @@ class Grid {
     const kept = document.cookie.split("; ").find((one) => one.startsWith(`${config.csrfCookie}=`));
     return kept?.slice(config.csrfCookie.length + 1) || config.csrf;
   };
+
+  /* What this tab sent before it was loaded again. */
+  kept() {
+    const revive = ({ sheet, ...act }) => ({ ...act, sheet: { ...sheet, answers: new Map(sheet.answers) } });
+    return (read(sessionStorage, this.store) ?? []).map(revive);
+  }
+
+  keep(given) {
+    this.given = given.slice(-UNDO_KEPT);
+    const plain = ({ sheet, ...act }) => ({ ...act, sheet: { ...sheet, answers: [...sheet.answers] } });
+    write(sessionStorage, this.store, this.given.map(plain));
+  }
 
   async start() {
     this.listen();
@@ -201,7 +215,7 @@ class Grid {
     const rated = answers.filter(({ skip }) => !skip).length;
     const about = { title: fill("sheet", { n: answers.length }), rating: sheet.rating };
     this.journal.add("sheet", config.urls.confirm, body, about);
-    this.given.push({ key: body.key, sheet, rated });
+    this.keep([...this.given, { key: body.key, sheet, rated }]);
     this.count(rated);
     this.session.worked();
     this.frame.sayWord("announceConfirm", { n: rated });
@@ -210,8 +224,9 @@ class Grid {
   }
 
   undo() {
-    const act = this.given.pop();
+    const act = this.given.at(-1);
     if (!act) return this.frame.hint("nothingToUndo");
+    this.keep(this.given.slice(0, -1));
     this.sheets.unshift(act.sheet);
     this.count(-act.rated);
     this.frame.say(words.announceUndo);
@@ -253,7 +268,7 @@ class Grid {
     if (what === "refused") {
       const act = this.given.find(({ key }) => key === record.body.key);
       if (act) this.count(-act.rated);
-      this.given = this.given.filter(({ key }) => key !== record.body.key);
+      this.keep(this.given.filter(({ key }) => key !== record.body.key));
       this.showRefusal(record);
       this.asker.topUp();
     }

@@ -92,6 +92,20 @@ def test_backspace_takes_the_last_sheet_back_with_its_changes(page: Page) -> Non
     assert ratings() == [3] + [5] * 23
 
 
+def test_a_sheet_can_be_taken_back_after_the_page_was_loaded_again(page: Page) -> None:
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-tile]")).to_have_count(PICTURES - ON_A_SHEET)
+    saved(page)
+    page.reload()
+    expect(page.locator("[data-tile]")).to_have_count(PICTURES - ON_A_SHEET)
+    page.keyboard.press("Backspace")
+    expect(page.locator("[data-tile]")).to_have_count(ON_A_SHEET)
+    expect(page.get_by_role("button", name="Confirm 23, change 1")).to_be_visible()
+    saved(page)
+    assert ratings() == []
+
+
 def test_the_last_sheet_leads_to_the_label_page_and_a_closed_page_gives_its_leases_back(
     page: Page, check: Check
 ) -> None:

@@ -11,6 +11,7 @@ from labeling.models import Annotation, Assignment, Item, Membership, Project, S
 from labeling.queue import lease_next
 from labeling.sheet import SheetCards, TileAnswer, no_sheet_words, sheet_confirm, sheet_next, sheet_undo
 from scoring.errors import BadInputError, NotAllowedError, NotThereError
+from scoring.models import Score
 from tests.conftest import Cast
 from tests.factories import item_make, score_make
 
@@ -169,3 +170,15 @@ def test_newcomers_first_qualify_on_the_label_page(cast: Cast) -> None:
     assert sheet_next(user=cast.ann, project=cast.project) is None
     assert "qualification" in no_sheet_words(user=cast.ann, project=cast.project)
     assert not Assignment.objects.filter(state="leased").exists()
+
+
+def test_without_a_sheet_people_read_how_unsure_the_model_is(cast: Cast) -> None:
+    for _ in range(8):
+        score_make(item_make(cast.project).image, overall=70, std=14)
+    assert sheet_next(user=cast.ann, project=cast.project) is None
+    assert "±14 points here; a grade is clear from about ±10" in no_sheet_words(
+        user=cast.ann, project=cast.project
+    )
+    Score.objects.update(overall_std=6)
+    Skip.objects.bulk_create(Skip(item=item, user=cast.ann) for item in Item.objects.all())
+    assert "too few clear cases" in no_sheet_words(user=cast.ann, project=cast.project)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.core.sheets import FEWEST_ON_A_SHEET, MOST_ON_A_SHEET, Sheet, sheet_of, votes_of_clear
+from labeling.core.sheets import (
+    CLEAR_STD,
+    FEWEST_ON_A_SHEET,
+    MOST_ON_A_SHEET,
+    Sheet,
+    sheet_of,
+    votes_of_clear,
+)
 
 
 def sheet(score: list[float], std: float = 6.0, product: list[int] | None = None) -> Sheet | None:
@@ -27,6 +34,8 @@ def test_two_to_one_is_reached_in_the_middle_of_a_grade_once_the_model_knows_to_
     middle = np.array([70.0, 70.0, 75.0, 75.0])
     # P(60 <= x < 80) = 0.683, 0.659, 0.683, 0.625
     assert votes_of_clear(middle, np.array([10.0, 10.5, 8.5, 10.0])).tolist() == [4, 0, 4, 0]
+    edge = np.array([CLEAR_STD - 0.05, CLEAR_STD + 0.05])
+    assert votes_of_clear(middle[:2], edge).tolist() == [4, 0]
 
 
 def test_a_sheet_is_the_grade_with_most_clear_cases() -> None:
