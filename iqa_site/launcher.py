@@ -105,6 +105,8 @@ def _free_port_from(host: str, wanted: int) -> int:
         with socket.socket(family) as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
+            if port != wanted:
+                say(f"Port {wanted} is taken; Vitrine listens at {port}.")
             return port
     raise LaunchError(f"No free port from {wanted} on {host}")
 

@@ -122,6 +122,8 @@ def compare_words() -> dict[str, str]:
         "today": _("{n} today"),
         "left": _("Left is better"),
         "right": _("Right is better"),
+        "upper": _("Upper is better"),
+        "lower": _("Lower is better"),
         "cannot_say": _("Can't say"),
         "refused": _("Not taken: {title}. {why}"),
         "announceAnswer": _("{answer}."),

@@ -12,6 +12,8 @@ const UNDO_KEPT = 100;
 const PAIRS_KEPT = 10; // of those answered; older ones come from the server if somebody goes back so far
 const SWIPE_PX = 48;
 const SIDES = ["left", "right"];
+const TALL = matchMedia("(max-width: 30rem) and (orientation: portrait)"); // then they stand below each other
+const TALL_WORDS = { left: "upper", right: "lower" };
 const ACTS = {
   ArrowLeft: "left",
   ArrowRight: "right",
@@ -184,7 +186,7 @@ class Compare {
     this.count(1);
     this.session.worked();
     this.entries.shift();
-    this.frame.say(words[which]);
+    this.frame.say(words[(TALL.matches && TALL_WORDS[which]) || which]);
     this.show();
   }
 
@@ -343,7 +345,7 @@ class Compare {
     other.scrollTo(left, top);
   }
 
-  /* Towards the better one, or down. */
+  /* Towards the better one; across that way for "can't say". */
   swipes() {
     let from = null;
     this.stage.addEventListener("touchstart", (event) => {
@@ -355,10 +357,12 @@ class Compare {
       const [dx, dy] = [event.changedTouches[0].clientX - from.x, event.changedTouches[0].clientY - from.y];
       from = null;
       const isAcross = Math.abs(dx) >= SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy);
-      const isDown = dy >= SWIPE_PX && dy > 2 * Math.abs(dx);
-      if (!isAcross && !isDown) return;
-      event.preventDefault(); // no click follows
-      this.answer(isDown ? "cannot_say" : dx < 0 ? "left" : "right");
+      const isAlong = Math.abs(dy) >= SWIPE_PX && Math.abs(dy) > 2 * Math.abs(dx);
+      if (!isAcross && !isAlong) return;
+      if (event.cancelable) event.preventDefault(); // no click follows
+      if (TALL.matches) this.answer(isAcross ? "cannot_say" : dy < 0 ? "left" : "right");
+      else if (isAcross) this.answer(dx < 0 ? "left" : "right");
+      else if (dy > 0) this.answer("cannot_say");
     });
     this.stage.addEventListener("touchcancel", () => (from = null));
   }

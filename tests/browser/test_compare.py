@@ -128,6 +128,31 @@ def test_a_tap_or_a_swipe_answers_and_when_all_is_said_it_says_so(
     ready(page)
 
 
+def test_on_a_phone_held_upright_the_two_stand_below_each_other_and_a_swipe_points_at_the_better(
+    page_of: Visits, cast: Cast, mugs: Project
+) -> None:
+    page = page_of(cast.ann, width=360, has_touch=True, is_mobile=True)
+    page.set_viewport_size({"width": 360, "height": 740})
+    opened(page)
+    upper, lower = (page.locator(f"[data-side={side}]").bounding_box() for side in ("left", "right"))
+    assert upper
+    assert lower
+    assert upper["y"] + upper["height"] <= lower["y"]
+    assert min(upper["width"], lower["width"]) > 340
+    expect(page.get_by_role("button", name="Upper is better")).to_be_visible()
+    expect(page.get_by_role("button", name="Left is better")).to_be_hidden()
+    cdp = page.context.new_cdp_session(page)
+    x, y = 180, upper["y"] + upper["height"]
+    for number, (dx, dy) in enumerate(((0, -120), (0, 120), (120, 0)), start=1):
+        ready(page)
+        for kind, share in (("touchStart", 0.0), ("touchMove", 0.5), ("touchMove", 1.0), ("touchEnd", None)):
+            points = [] if share is None else [{"x": x + dx * share, "y": y + dy * share}]
+            cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        expect(page.locator("[data-today]")).to_have_text(f"{number} today")
+    saved(page)
+    assert [answer for _left, answer, _right in answers()] == ["left", "right", "cannot_say"]
+
+
 def test_without_script_the_same_page_is_a_form(page_of: Visits, cast: Cast, mugs: Project) -> None:
     page = page_of(cast.ann, java_script_enabled=False)
     page.goto("/compare/")

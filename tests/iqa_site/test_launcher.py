@@ -155,12 +155,16 @@ def _ended(pid: int) -> bool:
 
 
 # --- small decisions --------------------------------------------------------------------------------
-def test_a_taken_port_leads_to_the_next() -> None:
+def test_a_taken_port_leads_to_the_next_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert port < _free_port_from("127.0.0.1", port) <= port + 100
+        found = _free_port_from("127.0.0.1", port)
+        assert port < found <= port + 100
+        assert capsys.readouterr().out == f"Port {port} is taken; Vitrine listens at {found}.\n"
+        assert _free_port_from("127.0.0.1", found) == found
+        assert not capsys.readouterr().out
 
 
 def test_listening_everywhere_is_opened_through_loopback() -> None:

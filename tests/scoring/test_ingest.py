@@ -16,6 +16,7 @@ from scoring.core.reencode import Refusal
 from scoring.errors import BadInputError, NotAllowedError, NotThereError, TooLargeError
 from scoring.gate import AdmittedPicture
 from scoring.ingest import import_add, import_cancel, import_progress, import_resume, import_run, import_start
+from scoring.management.commands.ingest import Command
 from scoring.models import Image, ImportJob, ImportRow, ScoringJob
 from scoring.spool import upload_name
 from tests.conftest import Cast
@@ -242,3 +243,12 @@ def test_while_one_worker_reads_a_source_another_leaves_it_alone(monkeypatch: py
         assert import_run(job_id=job.pk)["rows"] == 0
     assert not job.rows.exists()
     assert import_run(job_id=job.pk)["rows"] == 1
+
+
+def test_the_command_says_so_when_a_folder_holds_no_picture(tmp_path: Path, cast: Cast) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    job = import_start(kind="folder", created_by=None, label="shop", path=str(tmp_path))
+    import_run(job_id=job.pk)
+    told = io.StringIO()
+    Command(stdout=told)._tell(ImportJob.objects.get(pk=job.pk))
+    assert told.getvalue() == "No pictures were found in shop.\n"

@@ -59,6 +59,9 @@ class Command(BaseCommand):
 
     def _tell(self, job: ImportJob) -> None:
         progress = import_progress(job=job)
+        if not progress.total:
+            self.stdout.write(f"No pictures were found in {job.label}.")
+            return
         self.stdout.write(
             f"{progress.done} added, {progress.duplicate} known already, {progress.refused} refused."
         )
