@@ -32,7 +32,7 @@ from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
 from scoring.models import Score
 from scoring.score import displayed_scores, scores_of
-from scoring.wake import wake
+from scoring.wake import knock
 
 State = Assignment.State
 SETTLE = "maintenance.consensus_settle"
@@ -104,7 +104,7 @@ def annotation_submit(
     try:
         vote = first_vote(user, answer, key, duration_ms, score_id)
         if vote is not None:
-            wake(SETTLE, vote.item_id)
+            knock(SETTLE)
             return vote
         with transaction.atomic():
             return _submit(user, answer, key, duration_ms, score_id)
@@ -211,7 +211,7 @@ def _item_touch(item: Item, user: User, *, state: str = "") -> None:
     if item.returned_to_id == user.pk:
         changes["returned_to"] = None
     Item.objects.filter(pk=item.pk).update(**changes)
-    wake(SETTLE, item.pk)
+    knock(SETTLE)
 
 
 @transaction.atomic

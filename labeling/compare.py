@@ -32,7 +32,7 @@ from labeling.models import Comparison, Item, Project
 from labeling.permissions import labeler_of, qualify_words, require_labeler
 from scoring.errors import BadInputError, ConflictError, NotThereError
 from scoring.events import event_note
-from scoring.wake import wake
+from scoring.wake import knock
 
 Answer = Comparison.Answer
 MOST_PAIRS = 12
@@ -284,8 +284,7 @@ def _items_touch(items: Sequence[Item]) -> None:
     """The labels of both are settled again after the commit; a reviewer's decision stands."""
     open_ids = [item.pk for item in items if item.state not in DECIDED]
     Item.objects.filter(pk__in=open_ids).update(is_due=True)
-    for item_id in open_ids:
-        wake(SETTLE, item_id)
+    knock(SETTLE)
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from labeling.core.flags import ANNOTATOR, DISAGREEMENT, Facts, Verdict, verdict
 from labeling.core.raters import Eye, probability_of
 from labeling.flags import flags_write
 from labeling.fusion import Row, comparisons_of, label_fuse, opponents_of
-from labeling.locks import item_lock
+from labeling.locks import due_item_lock, item_lock
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Skip
 from labeling.panel import People, consensus_solve, consensus_solve_due, counted_annotations, people_known
 from scoring.core.types import ACR_HIGH, ACR_LOW, score_from_vote
@@ -50,18 +50,32 @@ def labels_of(*, item_ids: Iterable[int]) -> dict[int, Consensus]:
 
 
 def consensus_settle_due(*, limit: int = 500) -> int:
-    """Settle items whose wake-up was lost, then solve projects that have new votes; returns items settled."""
-    due = list(Item.objects.filter(is_due=True).order_by("pk").values_list("pk", flat=True)[:limit])
+    """By the clock: settle what no knock was heard for, then solve projects that have new votes."""
+    settled = consensus_settle_new(limit=limit)
+    consensus_solve_due()
+    return settled
+
+
+def consensus_settle_new(*, limit: int = 500) -> int:
+    """Settle items that votes came in for, one transaction each; returns how many.
+
+    Workers that do this at the same time share the work: each takes items that no other holds.
+    """
+    tried: list[int] = []
     settled = 0
-    for item_id in due:
+    for _ in range(limit):
         try:
-            consensus_settle(item_id=item_id)
+            with transaction.atomic():
+                item = due_item_lock(but=tried)
+                if item is None:
+                    return settled
+                tried.append(item.pk)
+                _settle(item)
             settled += 1
         except (OperationalError, InterfaceError):  # the database itself is away
             raise
         except Exception:  # one item that cannot be settled must not hold up all others for ever
-            log.exception("item %s could not be settled", item_id)
-    consensus_solve_due()
+            log.exception("item %s could not be settled", tried[-1:])
     return settled
 
 
@@ -71,7 +85,11 @@ def consensus_settle(*, item_id: int) -> Consensus | None:
 
     None where nobody's vote counts. Safe to repeat.
     """
-    item = item_lock(item_id)
+    return _settle(item_lock(item_id))
+
+
+def _settle(item: Item) -> Consensus | None:
+    """``consensus_settle`` for whoever holds the item."""
     if item.state in DECIDED:
         Item.objects.filter(pk=item.pk, is_due=True).update(is_due=False)
         return Consensus.objects.filter(item=item).first()

@@ -8,7 +8,7 @@ lock, writes and lets go in one statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
@@ -40,6 +40,18 @@ def item_lock(item_id: int) -> Item:
     if item is None:
         raise NotThereError(_("There is no such item."))
     return item
+
+
+def due_item_lock(*, but: Collection[int]) -> Item | None:
+    """One item whose label does not know its newest votes and that nobody else holds, with its project."""
+    return (
+        Item.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        .select_related("project")
+        .filter(is_due=True)
+        .exclude(pk__in=but)
+        .order_by("pk")
+        .first()
+    )
 
 
 def slot_lock(assignment_id: int) -> Assignment:

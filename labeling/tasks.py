@@ -5,7 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from labeling import consensus, export, gold, learning, ordering, outside, queue, train
+from labeling.annotate import SETTLE
 from labeling.models import Project
+from scoring.wake import heard
 
 
 @shared_task(name="maintenance.queue_sweep")
@@ -48,9 +50,10 @@ def retrain_by_rule() -> dict[str, int]:
     return train.retrain_by_rule()
 
 
-@shared_task(name="maintenance.consensus_settle")
-def settle_item(item_id: int) -> dict[str, int]:
-    return {"item": item_id, "settled": int(consensus.consensus_settle(item_id=item_id) is not None)}
+@shared_task(name=SETTLE)
+def settle_new() -> dict[str, int]:
+    heard(SETTLE)
+    return {"settled": consensus.consensus_settle_new()}
 
 
 @shared_task(name="maintenance.consensus_settle_due")

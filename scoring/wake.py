@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 from celery import current_app
+from django.core.cache import cache
 from django.db import transaction
 
 log = logging.getLogger(__name__)
+KNOCK_S = 5
 
 
 def wake(task: str, *args: Any) -> None:
@@ -21,6 +23,35 @@ def wake(task: str, *args: Any) -> None:
             log.warning("could not wake %s (%s); the sweeper will", task, error)
 
     transaction.on_commit(send, robust=True)
+
+
+def knock(task: str) -> None:
+    """``wake`` for a task that takes all there is: while one knock waits to be heard, others are spared.
+
+    Who knocks has committed; who hears takes the sign down before it looks. So nothing that is there at a
+    spared knock is overlooked. A knock whose message was lost is spared for ``KNOCK_S`` at most.
+    """
+
+    def send() -> None:
+        try:
+            if cache.add(_sign(task), 1, KNOCK_S):
+                current_app.send_task(task, retry=False)
+        except Exception as error:  # as above
+            log.warning("could not knock for %s (%s); the sweeper will wake them", task, error)
+
+    transaction.on_commit(send, robust=True)
+
+
+def heard(task: str) -> None:
+    """What such a task says before it looks: whoever comes from now on must knock again."""
+    try:
+        cache.delete(_sign(task))
+    except Exception as error:  # it goes down by itself
+        log.warning("the sign of %s stays up (%s)", task, error)
+
+
+def _sign(task: str) -> str:
+    return f"knocked:{task}"
 
 
 def queue_length(queue: str) -> int | None:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from labeling.annotate import annotation_submit, annotation_withdraw, live_annotations
-from labeling.consensus import consensus_settle, consensus_solve
+from labeling.consensus import consensus_settle, consensus_settle_new, consensus_solve
 from labeling.models import Annotation, Assignment, Consensus, Item, Membership, Panel, Review
 from labeling.queue import lease_next, lease_release
 from labeling.review import review_decide
@@ -224,3 +224,12 @@ def test_two_solves_and_a_settle_at_once_do_not_wait_for_each_other_for_ever(cas
     )
     assert not [each for each in results if isinstance(each, Exception)], results
     assert Panel.objects.count() == 1
+
+
+def test_settlers_share_what_is_due_and_leave_nothing(cast: Cast) -> None:
+    for _ in range(12):
+        annotation_submit(user=cast.ann, assignment_id=leased(cast, cast.ann).pk, key=uuid4(), rating=3)
+    settled = at_once(*[consensus_settle_new] * 3)
+    assert sum(settled) == 12
+    assert Consensus.objects.filter(vote_count=1).count() == 12
+    assert not Item.objects.filter(is_due=True).exists()

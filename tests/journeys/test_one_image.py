@@ -93,7 +93,7 @@ def annotate_and_settle(cast: Cast) -> None:
                 note="A fly on it" if is_hero else "",
                 duration_ms=2500,
             )
-            worker_does("maintenance.consensus_settle", slot.item_id)
+            worker_does("maintenance.consensus_settle")
     assert Annotation.objects.count() == 2 * PICTURES
     assert Consensus.objects.count() == PICTURES
     assert not Item.objects.filter(state="open").exists()

@@ -415,6 +415,7 @@ def test_what_happens_between_look_and_write_sends_the_vote_the_long_way(
     assert not Event.objects.filter(verb="annotate.submit").exists()
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_the_worker_is_woken_only_after_the_commit(
     cast: Cast, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,7 +427,8 @@ def test_the_worker_is_woken_only_after_the_commit(
     with django_capture_on_commit_callbacks(execute=True):
         vote(cast, slot, rating=4)
         assert sent == []
-    assert sent == [("maintenance.consensus_settle", (slot.item_id,))]
+    assert sent == [("maintenance.consensus_settle", ())]
+    assert slot.item_id in Item.objects.filter(is_due=True).values_list("pk", flat=True)
 
 
 def test_the_database_itself_refuses_to_change_a_vote_or_to_fork_a_chain(cast: Cast) -> None:

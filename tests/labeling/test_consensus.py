@@ -14,6 +14,7 @@ from django.db.models import Avg
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from labeling import consensus as consensus_module
 from labeling.annotate import annotation_submit, annotation_withdraw
 from labeling.consensus import (
     consensus_settle,
@@ -302,6 +303,25 @@ def test_lost_wake_ups_are_caught_up(cast: Cast) -> None:
     assert consensus_settle_due() == 1
     assert consensus_settle_due() == 0
     assert set(Consensus.objects.values_list("item_id", "mos")) == {(first.pk, 3.0), (second.pk, 4.0)}
+
+
+def test_an_item_that_cannot_be_settled_holds_up_no_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = picture(cast), picture(cast)
+    Item.objects.update(is_due=True)
+    route = consensus_module._route
+
+    def stumble(item: Item, *told: Any, **more: Any) -> None:
+        if item.pk == bad.pk:
+            raise ValueError("no such thing")
+        route(item, *told, **more)
+
+    monkeypatch.setattr(consensus_module, "_route", stumble)
+    assert consensus_settle_due() == 1
+    assert set(Item.objects.filter(is_due=True)) == {bad}
+    assert f"item [{bad.pk}] could not be settled" in caplog.text
+    assert Item.objects.get(pk=good.pk).is_due is False
 
 
 def test_an_item_that_is_not_there_is_said_to_be_not_there() -> None:
