@@ -35,6 +35,7 @@ FIRST_SEED = 100  # rules and constants were chosen with the seeds below
 RANDOM_SHARE, HELD_OUT = 0.2, 1 / 4
 ENOUGH, ENOUGH_BAR, SAVED_BAR = 0.95, 0.20, 0.25
 NOISE_RATIO, VOTES = 1.61, 3  # one vote's deviation beside that of pictures, as in KonIQ-10k
+MANY_VOTES = 175  # behind each score of LIVE in the Wild; whoever asks knows how sure a label will be
 
 Array = npt.NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def world_of(photos: Photos, seed: int) -> World:
 
 def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng: Any) -> Any:
     """``count`` rows of the pool that an arm asks about next."""
-    from scoring.core.acquire import Pool, Strategy, Taught, choose, posterior_features
+    from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose, posterior_features
     from scoring.core.baselines import opinions_of
     from scoring.core.design import kernel_features
 
@@ -129,6 +130,7 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
             strategy=strategy,
             rng=rng,
             taught=Taught(taught, embeddings[labelled]),
+            rules=BatchRules(votes=VOTES if arm.noisy else MANY_VOTES),
         )
     ]
     return np.concatenate(

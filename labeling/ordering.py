@@ -219,7 +219,7 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
         )
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
     told = Taught(taught, known.embeddings)
-    rules = BatchRules(quotas=quotas_of(project))
+    rules = BatchRules(quotas=quotas_of(project), votes=max(1, project.overlap))
     return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)]
 
 

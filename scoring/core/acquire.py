@@ -13,7 +13,7 @@ import numpy as np
 
 from scoring.core import baselines
 from scoring.core.batch import Batch, BatchRules, Indices, Pool, Taught
-from scoring.core.design import ASKED_NOISE, PoolVariance
+from scoring.core.design import PoolVariance, precision_of
 from scoring.core.head import Head
 from scoring.core.types import FloatArray
 
@@ -73,7 +73,7 @@ def sketch(features: FloatArray, *, width: int, others: FloatArray | None = None
 
 def _fill_by_variance(batch: Batch, taught: Taught, _rng: np.random.Generator) -> None:
     """The picture whose label lowers the mean variance of the whole pool most, again and again."""
-    precision = 1.0 / ASKED_NOISE
+    precision = float(precision_of(batch.rules.votes))
     pool = PoolVariance(batch.pool.features, taught.features, np.full(len(taught.features), precision))
     for rows in batch.turns():
         row = int(np.argmax(np.where(rows, pool.gains(precision), -np.inf)))

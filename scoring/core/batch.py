@@ -59,13 +59,15 @@ class BatchRules:
 
     A category gets at least ``floor`` and at most ``ceiling`` times its share of the pool, or the share of
     the batch that ``quotas`` give it; those without one share the rest. Pictures whose embeddings are at
-    least this alike are near-duplicates.
+    least this alike are near-duplicates. ``votes`` a label will be made of: where few leave it in doubt,
+    pictures of the crowded middle tell more than those at the far ends.
     """
 
     duplicate_cosine: float = 0.98  # a picture saved again or at 9 tenths of its size lies above
     floor: float = 0.5
     ceiling: float = 2.0
     quotas: Mapping[str, float] = field(default_factory=dict)
+    votes: float = 3.0
 
 
 @dataclass(slots=True)

@@ -19,9 +19,6 @@ from scoring.core.types import FloatArray
 Array = npt.NDArray[np.float64]
 
 LANDMARKS = 256  # pictures that stand for the pool in its kernel: what few of them share is no outlier's own
-ASKED_NOISE = (
-    0.005  # variance of a label when a batch is chosen: nearly none, or the far ends are asked twice
-)
 TASTE = 0.02  # variance no vote removes (the head is not the truth), beside a picture's own of one
 VOTE_NOISE = 2.6  # variance of one vote, beside a picture's own: 1.61 squared, as in KonIQ-10k
 JITTER = 1e-5
