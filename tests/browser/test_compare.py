@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from PIL import Image as PillowImage
 from playwright.sync_api import Page, expect
 
 from labeling.compare import live_comparisons
@@ -151,6 +153,32 @@ def test_on_a_phone_held_upright_the_two_stand_below_each_other_and_a_swipe_poin
         expect(page.locator("[data-today]")).to_have_text(f"{number} today")
     saved(page)
     assert [answer for _left, answer, _right in answers()] == ["left", "right", "cannot_say"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (360, 740), (740, 360)])
+@pytest.mark.parametrize("size", [(500, 1600), (1600, 500)])
+def test_both_pictures_are_whole_and_above_the_answers_whatever_their_shape(
+    page_of: Visits, cast: Cast, mugs: Project, width: int, height: int, size: tuple[int, int]
+) -> None:
+    drawn = io.BytesIO()
+    PillowImage.new("RGB", size, "red").save(drawn, "JPEG")
+    page = page_of(cast.ann, width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    page.route("**/picture", lambda route: route.fulfill(body=drawn.getvalue(), content_type="image/jpeg"))
+    opened(page)
+    bar = page.locator(".compare-bar").bounding_box()
+    assert bar is not None
+    assert bar["y"] + bar["height"] <= height + 1
+    for side in ("left", "right"):
+        whole = page.locator(f"[data-side={side}] img").bounding_box()
+        seen = page.locator(f"[data-side={side}] [data-scroll]").bounding_box()
+        assert whole is not None
+        assert seen is not None
+        assert whole["height"] / whole["width"] == pytest.approx(size[1] / size[0], rel=0.05)
+        assert whole["y"] >= seen["y"] - 1
+        assert whole["y"] + whole["height"] <= min(seen["y"] + seen["height"], bar["y"]) + 1
+        assert whole["x"] >= seen["x"] - 1
+        assert whole["x"] + whole["width"] <= seen["x"] + seen["width"] + 1
 
 
 def test_without_script_the_same_page_is_a_form(page_of: Visits, cast: Cast, mugs: Project) -> None:
