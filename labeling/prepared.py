@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
 
 def rows_of(statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Rows of a prepared statement, in whatever transaction is open."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    server: Any = connection.connection
-    with connection.wrap_database_errors, psycopg.Cursor(server) as cursor:
+    line = connections[DEFAULT_DB_ALIAS]
+    line.close_if_health_check_failed()
+    line.ensure_connection()
+    server: Any = line.connection
+    with line.wrap_database_errors, psycopg.Cursor(server) as cursor:
         server.prepare_threshold = 0  # Django's own cursors never prepare, whatever stands here
-        if connection.queries_logged:  # so that whoever counts statements counts these too
-            connection.queries_log.append({"sql": statement, "time": ""})
+        if line.queries_logged:  # so that whoever counts statements counts these too
+            line.queries_log.append({"sql": statement, "time": ""})
         return cursor.execute(statement, dict(values), prepare=True).fetchall()
 
 
