@@ -158,6 +158,7 @@ MEASURE_WORDS: dict[str, Promise] = {
     "border_step": gettext_lazy("Step at a border"),
     "seam_share": gettext_lazy("Seams"),
     "text_share": gettext_lazy("Area of text"),
+    "letters_in_row": gettext_lazy("Letters in one row"),
     "text_laid_over": gettext_lazy("Text laid over the picture"),
     "saturation": gettext_lazy("Saturation"),
     "colourfulness": gettext_lazy("Colourfulness"),

@@ -13,10 +13,12 @@ from scoring.core.evidence import Array, Evidence
 from scoring.core.types import Defect
 
 FOLDS = 5
-LOGISTIC_RIDGE = 10.0
+LOGISTIC_RIDGE = 30.0
 SMALLEST_SPREAD = 0.02  # of the widest direction: narrower ones are not blown up beyond this
-ACCUSED_SHOP_SHARE = 0.03  # of untouched shop photos, of anything, at probability 0.5
-F1_SLACK = 0.01  # given away for a limit as far as possible from clean photos
+ACCUSED_SHOP_SHARE = 0.025  # of untouched shop photos, of anything, at probability 0.5
+F1_SLACK = 0.02  # given away for a limit as far as possible from clean photos
+RECALL_KEPT = 0.85  # of plainly harmed photos of each fault, before a limit is raised further
+DEAR = 10.0  # what it costs to raise a limit past that
 PLAIN_SEVERITY = 0.35  # below this a fault is hardly seen and is no matter of right or wrong
 
 # A picture with the first fault may honestly show the second: it is no evidence against it.
@@ -66,11 +68,14 @@ def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evid
     """Logits (16,) from which a photo is accused: where F1 is best, then raised until few shop photos are.
 
     Photo by photo, always where it costs the least F1: some photos of shops do have a fault of their own, and
-    no defect should pay for all of them.
+    no defect should pay for all of them. Nor should a fault be found rarely so that few are accused: below
+    RECALL_KEPT a limit is raised only when nothing else is left.
     """
     plain = (tells > 0) & ((evidence.severity >= PLAIN_SEVERITY) | evidence.untouched)[:, None]
     curves = [_f1_curve(outside[plain[:, k], k], truth[plain[:, k], k]) for k in range(len(Defect))]
+    kept = np.array([_kept(outside[plain[:, k] & truth[:, k], k]) for k in range(len(Defect))])
     limits = np.array([cuts[f1 >= f1.max() - F1_SLACK].max() for cuts, f1 in curves])
+    limits = np.minimum(limits, kept)
     shop = outside[evidence.shop]
     allowed = ACCUSED_SHOP_SHARE * len(shop)
     while len(shop) and (accused := shop > limits).any(axis=1).sum() > allowed:
@@ -84,10 +89,15 @@ def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evid
             )
             # A photo that is accused of something else too is not cleared by this alone.
             freed = accused[np.argmin(np.where(accused[:, k], shop[:, k], np.inf))].sum() == 1
-            costs[k] = (now - then) / (1.0 if freed else 0.5)
+            costs[k] = (now - then) / (1.0 if freed else 0.5) + DEAR * (raised[k] > kept[k])
         best = int(costs.argmin())
         limits[best] = raised[best]
     return limits
+
+
+def _kept(harmed: Array) -> float:
+    """The highest logit that still finds RECALL_KEPT of the harmed photos."""
+    return float(np.quantile(harmed, 1 - RECALL_KEPT)) if len(harmed) else np.inf
 
 
 def _f1_curve(logits: Array, truth: npt.NDArray[np.bool_]) -> tuple[Array, Array]:

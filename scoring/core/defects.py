@@ -21,14 +21,14 @@ CAUSES: Mapping[Defect, tuple[tuple[str, int], ...]] = {
     Defect.UNDER_EXPOSED: (("product_luma_p99", -1), ("product_luma_p50", -1)),
     Defect.OVER_EXPOSED: (("clipped_high_share", 1), ("product_luma_p50", 1)),
     Defect.LOW_CONTRAST: (("contrast", -1),),
-    Defect.COLOUR_CAST: (("cast_chroma", 1),),
+    Defect.COLOUR_CAST: (("cast_chroma", 1), ("highlight_cast", 1)),
     Defect.UPSCALED: (("fine_detail_ratio", -1), ("shortest_side", -1)),
     Defect.CLUTTERED_BACKGROUND: (("background_edge_share", 1), ("background_std", 1)),
     Defect.PRODUCT_TOO_SMALL: (("box_share", -1), ("fill_share", -1)),
     Defect.OFF_CENTRE: (("centre_offset", 1),),
     Defect.CROPPED: (("touching_sides", 1), ("least_margin", -1)),
     Defect.BORDER: (("border_step", 1),),
-    Defect.TEXT_OVERLAY: (("text_share", 1),),
+    Defect.TEXT_OVERLAY: (("letters_in_row", 1), ("text_share", 1)),
     Defect.COLLAGE: (("seam_share", 1),),
 }
 

@@ -22,6 +22,7 @@ from scoring.core.types import ByteArray, Defect, FloatArray
 Rng = np.random.Generator
 VISIBLE_SEVERITY = 0.5
 REFERENCE_SIDE = 1000.0  # blur radii are given for a picture of this size and scale with it
+READABLE_STEP = 50.0  # levels: letters that differ less from what lies under them are not read
 WORDS = ("SALE", "NEW", "-50%", "FREE SHIPPING", "SAMPLE", "shop.example", "BEST PRICE", "ORIGINAL")
 
 
@@ -247,9 +248,18 @@ def _text(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
         word = str(rng.choice(WORDS))
         long = int(draw.textlength(word, font=font))
         spot = (rng.uniform(0, max(1, width - long)), rng.uniform(0, max(1, height - size)))
-        draw.text(spot, word, font=font, fill=(*tint, alpha))
+        under = rgb[int(spot[1]) : int(spot[1]) + size, int(spot[0]) : int(spot[0]) + long]
+        draw.text(spot, word, font=font, fill=(*_readable(tint, under, alpha), alpha))
     base = Image.fromarray(rgb).convert("RGBA")
     return np.asarray(Image.alpha_composite(base, layer).convert("RGB"), dtype=np.uint8)
+
+
+def _readable(tint: tuple[int, int, int], under: ByteArray, alpha: int) -> tuple[int, int, int]:
+    """This tint, or black or white where it would hardly show: nobody writes white on white."""
+    ground = np.median(under.reshape(-1, 3), axis=0)
+    if np.abs(np.array(tint) - ground).max() * alpha / 255 >= READABLE_STEP:
+        return tint
+    return (0, 0, 0) if ground.mean() > 127 else (255, 255, 255)
 
 
 def _collage(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:

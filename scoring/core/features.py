@@ -11,11 +11,10 @@ import numpy.typing as npt
 
 from scoring.core.decode import Picture, native_pixels, whole_view
 from scoring.core.defects import findings_of
-from scoring.core.foreground import shrunk
-from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured, measure_picture
+from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures, NotFiniteError
 
-FEATURE_CODE = "2"  # raise when views, measures or composition change: cached vectors must not mix
+FEATURE_CODE = "3"  # raise when views, measures or composition change: cached vectors must not mix
 WHOLE_LONGEST = 256
 CROP_SIDE = 256
 EMBEDDING_SIZE = 128
@@ -54,9 +53,7 @@ class FeatureModel:
 
 def views_of(picture: Picture) -> Views:
     """The two views of model.md: the whole picture, and native pixels at the middle of the product."""
-    measured = measure_picture(
-        picture.rgb, jpeg_quality=picture.jpeg_quality, small=shrunk(picture.image, SMALL_SIDE)
-    )
+    measured = measure_picture(picture.rgb, jpeg_quality=picture.jpeg_quality, image=picture.image)
     return Views(
         whole=whole_view(picture.image, longest=WHOLE_LONGEST),
         crop=native_pixels(picture.image, side=CROP_SIDE, centre=measured.foreground.middle),

@@ -11,14 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
+from PIL import Image
 
 from scoring.core.detail import detail_of
 from scoring.core.foreground import Foreground, estimate_foreground, shrunk
+from scoring.core.illuminant import TINT_NAMES, balance, tint_of
+from scoring.core.lettering import LETTER_NAMES, MIDDLE_SIDE, letters_of
 from scoring.core.types import ByteArray, FloatArray
 
 CROP_SIDE = 384
 SMALL_SIDE = 256
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+OPPOSITES = (("warm", "cold"), ("green", "magenta"))
+RIM_SHARE, MOST_STEP = 0.05, 40.0  # depth of the outer strips; levels
 FLAT_STD = 4.0  # levels: outer rows that vary less are one surface
 
 MEASURE_UNITS: dict[str, str] = {
@@ -59,6 +64,7 @@ MEASURE_UNITS: dict[str, str] = {
     "border_step": "levels",
     "seam_share": "",
     "text_share": "",
+    "letters_in_row": "",
     "saturation": "",
     "colourfulness": "",
     "shortest_side": "pixels",
@@ -66,7 +72,9 @@ MEASURE_UNITS: dict[str, str] = {
     "aspect": "",
     "foreground_confidence": "",
 }
-MEASURE_NAMES = tuple(MEASURE_UNITS)
+RIM_NAMES = ("rim_colour", "rim_spread", "rim_spread_ratio", "rim_edge_ratio")
+# Heads read more than people are shown: six guesses at the light, letters by their ink, what the rim shows.
+MEASURE_NAMES = (*MEASURE_UNITS, *TINT_NAMES, *LETTER_NAMES, *RIM_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +86,18 @@ class Measured:
 
 
 def measure_picture(
-    rgb: ByteArray, *, jpeg_quality: float | None = None, small: ByteArray | None = None
+    rgb: ByteArray, *, jpeg_quality: float | None = None, image: Image.Image | None = None
 ) -> Measured:
     """All measures of uint8 (H, W, 3). ``jpeg_quality`` None (no JPEG) counts as 100.
 
-    ``small`` is the picture at SMALL_SIDE, where it is at hand already.
+    ``image`` is the same picture as Pillow holds it, where it is at hand already.
     """
-    small = shrunk(rgb, SMALL_SIDE) if small is None else small
+    image = Image.fromarray(rgb) if image is None else image
+    small = shrunk(image, SMALL_SIDE)
     foreground = estimate_foreground(small)
     planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
     luma = np.tensordot(LUMA, planes, axes=1)
+    steps = _steps(luma)
     product = _mask_at(foreground.mask, luma.shape)
     if not product.any():
         product = np.ones(luma.shape, dtype=bool)
@@ -96,10 +106,12 @@ def measure_picture(
         "jpeg_quality": 100.0 if jpeg_quality is None else float(jpeg_quality),
         **_light(luma, product),
         **_colour(planes, product),
-        **_illuminant(planes),
-        **_background(luma, planes.min(axis=0), foreground),
+        **_light_colour(planes),
+        **_background(luma, steps, planes.min(axis=0), foreground),
         **_framing(foreground),
+        **_rim(planes, steps),
         **_overlays(luma),
+        **letters_of(Image.fromarray(shrunk(image, MIDDLE_SIDE))),
         "shortest_side": float(min(rgb.shape[:2])),
         "megapixels": rgb.shape[0] * rgb.shape[1] / 1e6,
         "aspect": max(rgb.shape[:2]) / min(rgb.shape[:2]),
@@ -157,40 +169,40 @@ def _colour(planes: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, flo
     }
 
 
-def _illuminant(planes: FloatArray) -> dict[str, float]:
+def _light_colour(planes: FloatArray) -> dict[str, float]:
     """Colour of the light by what should be white and by edges, and where single channels burn out.
 
     Grey-edge: van de Weijer, Gevers and Gijsenij, Edge-based color constancy, 2007.
     """
-    top, bottom = planes.max(axis=0), planes.min(axis=0)
-    brightness = (top + bottom) / 2 - (top - bottom)
-    rank = int(0.97 * brightness.size)
-    bright = planes[:, brightness >= np.partition(brightness.ravel(), rank)[rank]].mean(axis=1)
+    tint = tint_of(planes)
+    warmth, green = (tint[f"tint_highlight_{a}"] + tint[f"tint_highlight_{b}"] for a, b in OPPOSITES)
     steps = np.abs(np.diff(planes, axis=2))[:, 1:] + np.abs(np.diff(planes, axis=1))[:, :, 1:]
-    edges = np.sqrt((steps * steps).mean(axis=(1, 2))) if steps.size else bright
-    (warmth, green), (edge_warmth, edge_green) = (_balance(colour) for colour in (bright, edges))
+    edges = np.sqrt((steps * steps).mean(axis=(1, 2))) if steps.size else planes.mean(axis=(1, 2))
+    edge_warmth, edge_green = balance(edges)
     return {
+        **tint,
         "highlight_cast": float(np.hypot(warmth / 2, green)),
-        "highlight_green": abs(green),
+        "highlight_green": green,
         "edge_cast": float(np.hypot(edge_warmth / 2, edge_green)),
         "edge_green": abs(edge_green),
-        "clipped_colour_share": float(((top >= 253) & (bottom < 243)).mean()),
+        "clipped_colour_share": float(((planes.max(axis=0) >= 253) & (planes.min(axis=0) < 243)).mean()),
     }
 
 
-def _balance(colour: FloatArray) -> tuple[float, float]:
-    """log2 of red against blue, and of green against both."""
-    red, green, blue = np.log2(colour + 1.0)
-    return float(red - blue), float(green - (red + blue) / 2)
-
-
-def _background(luma: FloatArray, darkest: FloatArray, foreground: Foreground) -> dict[str, float]:
-    outside = _mask_at(~scipy.ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
-    if outside.mean() < 0.02:
-        outside = np.ones_like(outside)
+def _steps(luma: FloatArray) -> FloatArray:
+    """Change of brightness to the pixel above and to the left, in levels."""
     steps = np.zeros_like(luma)
     steps[1:] = np.abs(luma[1:] - luma[:-1])
     steps[:, 1:] += np.abs(luma[:, 1:] - luma[:, :-1])
+    return steps
+
+
+def _background(
+    luma: FloatArray, steps: FloatArray, darkest: FloatArray, foreground: Foreground
+) -> dict[str, float]:
+    outside = _mask_at(~scipy.ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
+    if outside.mean() < 0.02:
+        outside = np.ones_like(outside)
     behind = luma[outside]
     return {
         "background_luma": float(behind.mean()),
@@ -212,6 +224,26 @@ def _framing(foreground: Foreground) -> dict[str, float]:
         "least_margin": float(min(margins)),
         "touching_sides": float(sum(side.mean() > 0.06 for side in sides)),
         "longest_touch": float(max(side.mean() for side in sides)),
+    }
+
+
+def _rim(planes: FloatArray, steps: FloatArray) -> dict[str, float]:
+    """How unlike the others one side's outer strip is: where the frame cuts a thing, it is seen there."""
+    depth = [max(1, int(side * RIM_SHARE)) for side in steps.shape]
+    steps = np.minimum(steps, MOST_STEP)
+    rows, columns = slice(None, depth[0]), slice(None, depth[1])
+    strips = ((rows, slice(None)), (slice(-depth[0], None), slice(None)))
+    strips += ((slice(None), columns), (slice(None), slice(-depth[1], None)))
+    mean = np.array([planes[:, y, x].mean(axis=(1, 2)) for y, x in strips])
+    spread = np.array([planes[:, y, x].std(axis=(1, 2)).mean() for y, x in strips])
+    edges = np.array([steps[y, x].mean() for y, x in strips])
+    others = [np.median(np.delete(mean, k, axis=0), axis=0) for k in range(len(strips))]
+    spreads, edges = np.sort(spread), np.sort(edges)
+    return {
+        "rim_colour": float(np.abs(mean - others).mean(axis=1).max()),
+        "rim_spread": float(spreads[3] - (spreads[1] + spreads[2]) / 2),
+        "rim_spread_ratio": float(np.log((spreads[3] + 2) / (spreads[1] + 2))),
+        "rim_edge_ratio": float(np.log((edges[3] + 1) / (edges[1] + 1))),
     }
 
 

@@ -41,6 +41,7 @@ def scene(seed: int = 2) -> ByteArray:
         (Defect.OFF_CENTRE, "centre_offset", 1),
         (Defect.BORDER, "border_step", 1),
         (Defect.COLLAGE, "seam_share", 1),
+        (Defect.TEXT_OVERLAY, "letters_in_row", 1),
     ],
 )
 def test_a_fault_moves_its_measure(fault: Defect, measure: str, sign: int) -> None:

@@ -1,0 +1,143 @@
+"""Which colour the light has, by six estimates that fail on different photos.
+
+None is right on every photo: yellow goods look like warm light to one, a photo without anything white
+misleads the next. Heads read them all, each by how far it lies towards warm, cold, green and magenta, since
+photos are taken under warm light often and under green light hardly ever. Units: log2, of sRGB values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.core.types import FloatArray
+
+ESTIMATES = ("common", "highlight", "peak", "bright", "dark", "grey")
+TOWARDS = ("warm", "cold", "green", "magenta")
+TINT_NAMES = (*(f"tint_{name}_{side}" for name in ESTIMATES for side in TOWARDS), "tint_doubt")
+
+BRIGHTEST_SHARE = 0.03
+PEAK_SHARE = 0.01
+BINS = (48, 24)  # of red against blue, and of green against both
+BIN = 0.05
+USUAL_LIGHT = 0.25  # spread of the light's colour that is expected before looking
+TONES = {"bright": (160.0, 245.0), "dark": (20.0, 80.0)}  # levels
+COLOURLESS = 0.5  # saturation below which a surface may be grey
+GREY_SHARE = 0.03
+FEWEST_PIXELS = 60
+LEAST_CONTRAST = 0.06
+FLOOR = 4.0  # levels added before a logarithm, so that dark noise says little
+
+
+def tint_of(planes: FloatArray) -> dict[str, float]:
+    """All TINT_NAMES of float32 (3, h, w), 0-255."""
+    thin = planes[:, ::2, ::2].reshape(3, -1)
+    top, bottom = thin.max(axis=0), thin.min(axis=0)
+    luma = thin.mean(axis=0)
+    warmth, green = _chroma(thin)
+    colourless = (top - bottom) < COLOURLESS * (top + 1.0)
+    told = {
+        "common": _common(warmth[(luma > 30) & (bottom < 250)], green[(luma > 30) & (bottom < 250)]),
+        "highlight": balance(_brightest(thin, top, bottom)),
+        "peak": balance(_peaks(thin)),
+        **{
+            name: _tone(warmth, green, colourless & (luma >= a) & (luma < b))
+            for name, (a, b) in TONES.items()
+        },
+    }
+    told["grey"], doubt = _grey(planes)
+    parts = {
+        f"tint_{name}_{side}": max(0.0, value)
+        for name, (warm, greener) in told.items()
+        for side, value in zip(TOWARDS, (warm, -warm, greener, -greener), strict=True)
+    }
+    return {**parts, "tint_doubt": doubt}
+
+
+def balance(colour: FloatArray) -> tuple[float, float]:
+    """log2 of red against blue, and of green against both."""
+    red, green, blue = np.log2(colour + 1.0)
+    return float(red - blue), float(green - (red + blue) / 2)
+
+
+def _chroma(planes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    red, green, blue = np.log2(planes + FLOOR)
+    return red - blue, green - (red + blue) / 2
+
+
+def _brightest(thin: FloatArray, top: FloatArray, bottom: FloatArray) -> FloatArray:
+    """Mean colour of where it is brightest and least coloured."""
+    brightness = (top + bottom) / 2 - (top - bottom)
+    rank = int((1 - BRIGHTEST_SHARE) * (brightness.size - 1))
+    least = np.partition(brightness, rank)[rank]
+    return np.asarray(thin[:, brightness >= least].mean(axis=1), dtype=np.float32)
+
+
+def _peaks(thin: FloatArray) -> FloatArray:
+    """Each channel's own brightest values (white patch)."""
+    rank = int((1 - PEAK_SHARE) * (thin.shape[1] - 1))
+    return np.asarray(np.partition(thin, rank, axis=1)[:, rank], dtype=np.float32)
+
+
+def _common(warmth: FloatArray, green: FloatArray) -> tuple[float, float]:
+    """The most common colour among those that light may have, the more usual ones preferred."""
+    row = ((warmth / BIN) + BINS[0] / 2).astype(np.intp)
+    column = ((green / BIN) + BINS[1] / 2).astype(np.intp)
+    inside = (row >= 0) & (row < BINS[0]) & (column >= 0) & (column < BINS[1])
+    if not inside.any():
+        return 0.0, 0.0
+    counts = np.bincount(row[inside] * BINS[1] + column[inside], minlength=BINS[0] * BINS[1])
+    table = np.sqrt(_smooth(counts.reshape(BINS).astype(np.float32))) * _PRIOR
+    at = np.unravel_index(int(table.argmax()), BINS)
+    return float(_MIDDLES[0][at[0]]), float(_MIDDLES[1][at[1]])
+
+
+def _smooth(table: FloatArray) -> FloatArray:
+    wide = np.pad(table, 2)
+    down = sum(k * wide[n : n + table.shape[0]] for n, k in enumerate(_KERNEL))
+    return np.asarray(sum(k * down[:, n : n + table.shape[1]] for n, k in enumerate(_KERNEL)))
+
+
+_KERNEL = (1.0, 4.0, 6.0, 4.0, 1.0)
+_MIDDLES = tuple((np.arange(count) + 0.5 - count / 2) * BIN for count in BINS)
+_PRIOR = np.exp(-((_MIDDLES[0][:, None] / 2) ** 2 + _MIDDLES[1][None, :] ** 2) / (2 * USUAL_LIGHT**2)).astype(
+    np.float32
+)
+
+
+def _tone(warmth: FloatArray, green: FloatArray, where: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Middle colour of surfaces of one brightness that may be grey."""
+    if where.sum() <= 0.01 * where.size:
+        return 0.0, 0.0
+    return float(np.median(warmth[where])), float(np.median(green[where]))
+
+
+def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
+    """Colour of edges along which all channels change alike, as on grey; and how unlike they still do.
+
+    Qian, Kamarainen, Nikkanen and Matas, On finding gray pixels, 2019.
+    """
+    if min(planes.shape[1:]) < 3:
+        return (0.0, 0.0), 1.0
+    logs = np.log2(planes + FLOOR)
+    size = np.log2(np.sqrt(np.einsum("chw,chw->hw", planes, planes)) + FLOOR)
+    turn = _laplacian(size)
+    inner = planes[:, 1:-1, 1:-1]
+    top, bottom = inner.max(axis=0), inner.min(axis=0)
+    usable = (np.abs(turn) > LEAST_CONTRAST) & (top > 25) & (top < 252) & ((top - bottom) < 0.6 * (top + 1.0))
+    at = np.flatnonzero(usable)
+    if len(at) <= FEWEST_PIXELS:
+        return (0.0, 0.0), 1.0
+    own = turn.ravel()[at]
+    apart = [_laplacian(logs[channel]).ravel()[at] - own for channel in (0, 2)]
+    unlike = np.hypot(*apart) / (np.abs(own) + LEAST_CONTRAST / 2)
+    best = np.argpartition(unlike, max(30, int(GREY_SHARE * len(at))) - 1)[
+        : max(30, int(GREY_SHARE * len(at)))
+    ]
+    red, green, blue = (logs[channel, 1:-1, 1:-1].ravel()[at[best]] for channel in range(3))
+    colour = float(np.median(red - blue)), float(np.median(green - (red + blue) / 2))
+    return colour, float(np.median(unlike[best]))
+
+
+def _laplacian(plane: FloatArray) -> FloatArray:
+    return 4 * plane[1:-1, 1:-1] - plane[:-2, 1:-1] - plane[2:, 1:-1] - plane[1:-1, :-2] - plane[1:-1, 2:]

@@ -1,0 +1,179 @@
+"""Rows of letters: strokes of one colour, about one height, standing on one line.
+
+Strokes are what a narrow opening takes away (bright ones) or a closing adds (dark ones); strokes in red are
+looked for in how far red stands out. Three or more that belong together make a row. Printing on a product
+makes such rows too: which of them is a fault is for the head to say, or for reading them (overlay.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import scipy  # its parts load where first used: the web starts without
+from PIL import Image, ImageChops
+
+from scoring.core.types import FloatArray
+
+Bytes2 = npt.NDArray[np.uint8]
+INKS = ("bright", "dark", "red")
+LETTER_NAMES = (*(f"row_{ink}" for ink in INKS), "row_sum")  # beside the plainest of all rows
+
+MIDDLE_SIDE = 480  # the longest side of the copy that letters are looked for in
+WIDEST_STROKE = 9  # pixels of that copy
+LEAST_STEP = 14  # levels by which a stroke differs from what is around it
+FEWEST_PIXELS = 12
+HEIGHT = (0.016, 0.15)  # of a letter, in parts of the shorter side
+WIDTH = (0.08, 2.0)  # of a letter, in parts of its height
+FILLED = (0.15, 0.97)  # of a letter's box
+MOST_LETTERS = 140
+LARGEST_STROKE = 0.02  # of the picture
+LONGEST_ROW = 12
+PLAIN_STEP = 40.0  # levels from which a stroke is as plain as can be
+SMALLEST_SIDE = 40
+_AROUND = np.ones((3, 3), dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Strokes:
+    """Letter-like strokes (N,): box in pixels, mean step to the surroundings, mean and spread of colour."""
+
+    left: FloatArray
+    top: FloatArray
+    right: FloatArray
+    bottom: FloatArray
+    step: FloatArray
+    colour: FloatArray
+    spread: FloatArray
+
+    def of(self, chosen: npt.NDArray[np.intp]) -> Strokes:
+        return Strokes(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def letters_of(picture: Image.Image) -> dict[str, float]:
+    """How plain the plainest row is in each ink (about the number of its letters), and over all inks."""
+    rows = dict.fromkeys(INKS, 0.0)
+    if min(picture.size) >= SMALLEST_SIDE:
+        red, green, blue = picture.split()
+        planes = (picture.convert("L"), ImageChops.subtract(red, ImageChops.lighter(green, blue)))
+        luma, redness = (np.asarray(plane, dtype=np.uint8) for plane in planes)
+        rows["bright"] = _plainest_row(luma - _opened(luma), luma)
+        rows["dark"] = _plainest_row(~_opened(~luma) - luma, luma)
+        rows["red"] = _plainest_row(redness - _opened(redness), redness)
+    told = {f"row_{ink}": value for ink, value in rows.items()}
+    return {**told, "row_sum": sum(rows.values()), "letters_in_row": max(rows.values())}
+
+
+def _opened(plane: Bytes2) -> Bytes2:
+    """What is left of a plane without strokes narrower than WIDEST_STROKE."""
+    half = WIDEST_STROKE // 2
+    wide = np.pad(plane, 2 * half, mode="edge")
+    for extreme in (np.minimum, np.maximum):
+        for axis in (0, 1):
+            wide = _extreme(wide, axis, extreme)
+    return wide
+
+
+def _extreme(plane: Bytes2, axis: int, extreme: np.ufunc) -> Bytes2:
+    """Running extreme over WIDEST_STROKE pixels, by doubling."""
+    seen = 1
+    while seen < WIDEST_STROKE:
+        step = min(seen, WIDEST_STROKE - seen)
+        if axis == 0:
+            plane = extreme(plane[:-step], plane[step:])
+        else:
+            plane = extreme(plane[:, :-step], plane[:, step:])
+        seen += step
+    return plane
+
+
+def _plainest_row(steps: Bytes2, plane: Bytes2) -> float:
+    strokes = _strokes(steps, plane)
+    return _row(strokes) if strokes is not None and len(strokes.left) >= 2 else 0.0
+
+
+def _strokes(steps: Bytes2, plane: Bytes2) -> Strokes | None:
+    """Connected strokes of a letter's size and shape, those that stand out most first."""
+    mask = steps >= LEAST_STEP
+    at = np.flatnonzero(mask)
+    if len(at) < 2 * FEWEST_PIXELS:
+        return None
+    labels, _ = scipy.ndimage.label(mask, structure=_AROUND)
+    label = labels.ravel()[at]
+    areas = np.bincount(label)
+    keep = np.flatnonzero((areas >= FEWEST_PIXELS) & (areas <= LARGEST_STROKE * labels.size))[:65535]
+    if not len(keep):
+        return None
+    numbers = np.zeros(len(areas), dtype=np.uint16)  # sixteen bits sort fastest
+    numbers[keep] = np.arange(1, len(keep) + 1)
+    label = numbers[label]
+    inside = np.flatnonzero(label)
+    at, label = at[inside].astype(np.int32), label[inside]
+    order = np.argsort(label, kind="stable")
+    at, label = at[order], label[order]
+    starts = np.searchsorted(label, np.arange(1, len(keep) + 1))
+    area = np.diff(starts, append=len(at)).astype(np.float32)
+    row, column = np.divmod(at, np.int32(labels.shape[1]))
+    step, colour = steps.ravel()[at].astype(np.float32), plane.ravel()[at].astype(np.float32)
+    mean = np.add.reduceat(colour, starts) / area
+    found = Strokes(
+        left=np.minimum.reduceat(column, starts).astype(np.float32),
+        top=row[starts].astype(np.float32),  # labels lie in reading order
+        right=np.maximum.reduceat(column, starts).astype(np.float32) + 1,
+        bottom=np.maximum.reduceat(row, starts).astype(np.float32) + 1,
+        step=np.add.reduceat(step, starts) / area,
+        colour=mean,
+        spread=np.sqrt(np.maximum(0, np.add.reduceat(colour * colour, starts) / area - mean * mean)),
+    )
+    fitting = _letter_like(found, area, min(steps.shape))
+    return found.of(fitting[np.argsort(-found.step[fitting], kind="stable")[:MOST_LETTERS]])
+
+
+def _letter_like(found: Strokes, area: FloatArray, side: int) -> npt.NDArray[np.intp]:
+    height, width = found.bottom - found.top, found.right - found.left
+    filled = area / (height * width)
+    return np.flatnonzero(
+        (height >= HEIGHT[0] * side)
+        & (height <= HEIGHT[1] * side)
+        & (width >= WIDTH[0] * height)
+        & (width <= WIDTH[1] * height)
+        & (filled > FILLED[0])
+        & (filled < FILLED[1])
+    )
+
+
+def _row(strokes: Strokes) -> float:
+    """Of the plainest row: letters, less for an uneven colour or a faint one."""
+    count, row = scipy.sparse.csgraph.connected_components(_neighbours(strokes), directed=False)
+    letters = np.bincount(row, minlength=count)
+    best = 0.0
+    for number in np.argsort(-letters, kind="stable"):
+        if letters[number] < 2 or letters[number] <= best:
+            break
+        own = strokes.of(np.flatnonzero(row == number))
+        height = float(np.median(own.bottom - own.top))
+        if own.bottom.max() - own.top.min() > 1.8 * height:
+            continue
+        step = float(own.step.mean())
+        even = max(0.0, 1 - float(np.median(own.spread)) / (step + 1))
+        alike = max(0.0, 1 - float(own.colour.std()) / (step + 1))
+        best = max(best, min(letters[number], LONGEST_ROW) * even * alike * min(1.0, step / PLAIN_STEP))
+    return float(best)
+
+
+def _neighbours(strokes: Strokes) -> npt.NDArray[np.bool_]:
+    """Which strokes (N, N) are next to each other in one row and look alike."""
+
+    def pairs(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        one, other = values[:, None], values[None, :]
+        return np.minimum(one, other), np.maximum(one, other), np.abs(one - other)
+
+    low, high, _ = pairs(strokes.bottom - strokes.top)
+    foot, head = pairs(strokes.bottom)[2], pairs(strokes.top)[2]
+    gap = pairs(strokes.left)[1] - pairs(strokes.right)[0]
+    faint, strong, _ = pairs(strokes.step)
+    on_line = (foot < 0.14 * high) | ((head < 0.1 * high) & (foot < 0.35 * high))
+    alike = (high < 1.65 * low) & (faint > 0.6 * strong)
+    alike &= pairs(strokes.colour)[2] < 18 + 0.15 * faint
+    return np.asarray(on_line & alike & (gap > -0.25 * low) & (gap < 0.6 * high))

@@ -1,0 +1,53 @@
+"""Rows of letters are told from patterns, whatever their ink."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from scoring.core.lettering import LETTER_NAMES, letters_of
+
+
+def photo(seed: int = 3, *, rough: float = 6.0) -> Image.Image:
+    """Soft blotches of middle grey, 400 x 300, without anything drawn on them."""
+    rng = np.random.default_rng(seed)
+    blotches = ndimage.gaussian_filter(rng.normal(size=(300, 400)), 12)
+    grain = ndimage.gaussian_filter(rng.normal(size=(300, 400)), 1.5)
+    grey = 128 + 30 * blotches / blotches.std() + rough * grain / grain.std()
+    return Image.fromarray(np.clip(grey, 40, 215).astype(np.uint8)).convert("RGB")
+
+
+def written(picture: Image.Image, ink: tuple[int, int, int], alpha: int = 255) -> Image.Image:
+    layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    ImageDraw.Draw(layer).text((60, 120), "SAMPLE", font=ImageFont.load_default(36), fill=(*ink, alpha))
+    return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    ("ink", "name"),
+    [((255, 255, 255), "bright"), ((0, 0, 0), "dark"), ((220, 20, 30), "red")],
+)
+@pytest.mark.parametrize("alpha", [170, 255])
+def test_a_word_is_a_row_of_its_ink(ink: tuple[int, int, int], name: str, alpha: int) -> None:
+    clean, harmed = letters_of(photo()), letters_of(written(photo(), ink, alpha))
+    assert harmed[f"row_{name}"] > 2.5 > clean[f"row_{name}"] + 1
+    assert harmed["letters_in_row"] >= harmed[f"row_{name}"]
+
+
+def test_strokes_that_stand_on_no_line_are_no_row() -> None:
+    picture = photo(rough=0.0)
+    draw = ImageDraw.Draw(picture)
+    rng = np.random.default_rng(5)
+    for x in range(20, 380, 60):
+        y = int(rng.uniform(10, 250))
+        draw.line((x, y, x + int(rng.uniform(-8, 8)), y + int(rng.uniform(10, 40))), fill=(0, 0, 0), width=4)
+    assert letters_of(picture)["letters_in_row"] < 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 40), (900, 41)])
+def test_every_picture_is_told(size: tuple[int, int]) -> None:
+    told = letters_of(Image.new("RGB", size, (255, 0, 0)))
+    assert {*LETTER_NAMES, "letters_in_row"} == set(told)
+    assert set(told.values()) == {0.0}
