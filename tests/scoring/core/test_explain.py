@@ -62,8 +62,9 @@ def test_the_hottest_place_is_where_the_fault_is(found: list[tuple[Degraded, Hea
 def test_with_random_weights_the_heat_points_elsewhere(found: list[tuple[Degraded, Heat]]) -> None:
     weights, rng = base_head().coefficients, np.random.default_rng(1)
     astray = [heat(case.rgb, coefficients=rng.permuted(weights, axis=1)) for case, _ in found]
+    hits = [is_hit(told, case) for case, told in found]
     lost = [is_hit(told, case) for (case, _), told in zip(found, astray, strict=True)]
-    assert np.mean(lost) <= 0.2
+    assert np.mean(lost) <= np.mean(hits) - 0.4  # of five places an eighth is met by chance
 
 
 def test_mending_the_hot_places_gains_and_mending_the_cool_ones_does_not(
