@@ -155,7 +155,7 @@ def _floor(blobs: list[bytes]) -> int:
     for blob in blobs:
         picture = decode_picture(blob)
         crop = native_pixels(picture.image, side=CROP_SIDE)
-        network_alone((whole_view(picture.image, longest=WHOLE_LONGEST), crop))
+        network_alone((whole_view(picture, longest=WHOLE_LONGEST), crop))
     return len(blobs)
 
 

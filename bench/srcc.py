@@ -144,7 +144,7 @@ def _of_picture(path: Path) -> tuple[FloatArray, FloatArray]:
     rgb = read_photo(path)
     sides = [side // STRIDE * STRIDE for side in rgb.shape[:2]]
     native = np.ascontiguousarray(rgb[: sides[0], : sides[1]])
-    half = whole_view(Picture(rgb).image, longest=max(rgb.shape[:2]) // 2)
+    half = whole_view(Picture(rgb), longest=max(rgb.shape[:2]) // 2)
     places = tap_places()
     plain = [
         np.asarray(_session.run(None, {"pictures": view[None]})[0][0][places[tap]])

@@ -35,6 +35,7 @@ class Picture:
 
     def __init__(self, pixels: ByteArray | Image.Image, jpeg_quality: float | None = None) -> None:
         self.jpeg_quality = jpeg_quality
+        self._reduced: dict[int, Image.Image] = {}
         name = "image" if isinstance(pixels, Image.Image) else "rgb"
         self.__dict__[name] = pixels
 
@@ -47,6 +48,12 @@ class Picture:
     def image(self) -> Image.Image:
         """The same pixels as Pillow holds them, for shrinking."""
         return Image.fromarray(self.rgb)
+
+    def reduced(self, factor: int) -> Image.Image:
+        """Box-averaged by a whole factor; kept, since views and measures ask for the same."""
+        if factor not in self._reduced:
+            self._reduced[factor] = self.image.reduce(factor) if factor > 1 else self.image
+        return self._reduced[factor]
 
     @property
     def width(self) -> int:
@@ -70,15 +77,15 @@ def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture
     return picture
 
 
-def whole_view(image: Image.Image, *, longest: int) -> ByteArray:
+def whole_view(picture: Picture, *, longest: int) -> ByteArray:
     """The whole picture for the network: uint8 (h, w, 3), sides multiples of 32, none over ``longest``.
 
     A picture is never enlarged beyond the next multiple of 32, since enlarging hides blur.
     """
-    factor = min(1.0, longest / max(image.size))
-    size = (_multiple(image.width * factor), _multiple(image.height * factor))
-    if factor <= 0.5:
-        image = image.reduce(int(1 / factor))  # quick box averaging; the rest is less than an octave
+    factor = min(1.0, longest / max(picture.image.size))
+    size = (_multiple(picture.width * factor), _multiple(picture.height * factor))
+    # Quick box averaging; the rest is less than an octave.
+    image = picture.reduced(int(1 / factor) if factor <= 0.5 else 1)
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
 
 

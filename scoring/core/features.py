@@ -53,9 +53,9 @@ class FeatureModel:
 
 def views_of(picture: Picture) -> Views:
     """The two views of model.md: the whole picture, and native pixels at the middle of the product."""
-    measured = measure_picture(picture.rgb, jpeg_quality=picture.jpeg_quality, image=picture.image)
+    measured = measure_picture(picture)
     return Views(
-        whole=whole_view(picture.image, longest=WHOLE_LONGEST),
+        whole=whole_view(picture, longest=WHOLE_LONGEST),
         crop=native_pixels(picture.image, side=CROP_SIDE, centre=measured.foreground.middle),
         measured=measured,
     )

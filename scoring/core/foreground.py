@@ -64,8 +64,13 @@ def shrink(rgb: ByteArray, longest: int) -> FloatArray:
 def shrunk(rgb: ByteArray | Image.Image, longest: int) -> ByteArray:
     """Box-averaged copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
     image = Image.fromarray(rgb) if isinstance(rgb, np.ndarray) else rgb
-    factor = max(1, -(-max(image.size) // longest))
+    factor = shrinking(image.size, longest)
     return np.asarray(image.reduce(factor) if factor > 1 else image, dtype=np.uint8)
+
+
+def shrinking(size: tuple[int, int], longest: int) -> int:
+    """The whole factor that brings a picture to at most ``longest``; 1 for one that is small already."""
+    return max(1, -(-max(size) // longest))
 
 
 def _ring(height: int, width: int) -> npt.NDArray[np.bool_]:

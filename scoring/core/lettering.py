@@ -145,21 +145,42 @@ def _letter_like(found: Strokes, area: FloatArray, side: int) -> npt.NDArray[np.
 
 def _row(strokes: Strokes) -> float:
     """Of the plainest row: letters, less for an uneven colour or a faint one."""
-    count, row = scipy.sparse.csgraph.connected_components(_neighbours(strokes), directed=False)
+    count, row = _joined(_neighbours(strokes))
     letters = np.bincount(row, minlength=count)
     best = 0.0
     for number in np.argsort(-letters, kind="stable"):
         if letters[number] < 2 or letters[number] <= best:
             break
         own = strokes.of(np.flatnonzero(row == number))
-        height = float(np.median(own.bottom - own.top))
+        height = _middle(own.bottom - own.top)
         if own.bottom.max() - own.top.min() > 1.8 * height:
             continue
         step = float(own.step.mean())
-        even = max(0.0, 1 - float(np.median(own.spread)) / (step + 1))
+        even = max(0.0, 1 - _middle(own.spread) / (step + 1))
         alike = max(0.0, 1 - float(own.colour.std()) / (step + 1))
         best = max(best, min(letters[number], LONGEST_ROW) * even * alike * min(1.0, step / PLAIN_STEP))
     return float(best)
+
+
+def _joined(next_to: npt.NDArray[np.bool_]) -> tuple[int, npt.NDArray[np.intp]]:
+    """Number of groups, and the group of each, of what is joined through neighbours (N, N)."""
+    count = len(next_to)
+    least = np.arange(count)
+    while True:
+        found = np.minimum(least, np.where(next_to, least, count).min(axis=1))
+        found = found[found]
+        if np.array_equal(found, least):
+            break
+        least = found
+    groups, group = np.unique(least, return_inverse=True)
+    return len(groups), group
+
+
+def _middle(values: FloatArray) -> float:
+    """The median, of few values several times as fast as numpy's."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    return float(ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2)
 
 
 def _neighbours(strokes: Strokes) -> npt.NDArray[np.bool_]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
-from PIL import Image
 
+from scoring.core.decode import Picture
 from scoring.core.detail import detail_of
-from scoring.core.foreground import Foreground, estimate_foreground, shrunk
+from scoring.core.foreground import Foreground, estimate_foreground, shrinking
 from scoring.core.illuminant import TINT_NAMES, balance, tint_of
 from scoring.core.lettering import LETTER_NAMES, MIDDLE_SIDE, letters_of
 from scoring.core.types import ByteArray, FloatArray
@@ -85,15 +85,10 @@ class Measured:
     foreground: Foreground
 
 
-def measure_picture(
-    rgb: ByteArray, *, jpeg_quality: float | None = None, image: Image.Image | None = None
-) -> Measured:
-    """All measures of uint8 (H, W, 3). ``jpeg_quality`` None (no JPEG) counts as 100.
-
-    ``image`` is the same picture as Pillow holds it, where it is at hand already.
-    """
-    image = Image.fromarray(rgb) if image is None else image
-    small = shrunk(image, SMALL_SIDE)
+def measure_picture(picture: Picture) -> Measured:
+    """All measures of a picture. Without a ``jpeg_quality`` (no JPEG) it counts as 100."""
+    width, height = picture.image.size
+    small = _at_most(picture, SMALL_SIDE)
     foreground = estimate_foreground(small)
     planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
     luma = np.tensordot(LUMA, planes, axes=1)
@@ -102,8 +97,8 @@ def measure_picture(
     if not product.any():
         product = np.ones(luma.shape, dtype=bool)
     values = {
-        **detail_of(_product_crop(rgb, foreground)),
-        "jpeg_quality": 100.0 if jpeg_quality is None else float(jpeg_quality),
+        **detail_of(_product_crop(picture, foreground)),
+        "jpeg_quality": 100.0 if picture.jpeg_quality is None else float(picture.jpeg_quality),
         **_light(luma, product),
         **_colour(planes, product),
         **_light_colour(planes),
@@ -111,21 +106,27 @@ def measure_picture(
         **_framing(foreground),
         **_rim(planes, steps),
         **_overlays(luma),
-        **letters_of(Image.fromarray(shrunk(image, MIDDLE_SIDE))),
-        "shortest_side": float(min(rgb.shape[:2])),
-        "megapixels": rgb.shape[0] * rgb.shape[1] / 1e6,
-        "aspect": max(rgb.shape[:2]) / min(rgb.shape[:2]),
+        **letters_of(picture.reduced(shrinking(picture.image.size, MIDDLE_SIDE))),
+        "shortest_side": float(min(width, height)),
+        "megapixels": width * height / 1e6,
+        "aspect": max(width, height) / min(width, height),
         "foreground_confidence": foreground.confidence,
     }
-    return Measured({name: float(np.nan_to_num(values[name])) for name in MEASURE_NAMES}, foreground)
+    row = np.nan_to_num(np.array([values[name] for name in MEASURE_NAMES], dtype=np.float64)).tolist()
+    return Measured(dict(zip(MEASURE_NAMES, row, strict=True)), foreground)
 
 
-def _product_crop(rgb: ByteArray, foreground: Foreground) -> FloatArray:
+def _at_most(picture: Picture, longest: int) -> ByteArray:
+    return np.asarray(picture.reduced(shrinking(picture.image.size, longest)), dtype=np.uint8)
+
+
+def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:
     """Native luma (<= 384 a side) at the middle of the product, on the 8-pixel grid of JPEG."""
-    height, width = rgb.shape[:2]
+    width, height = picture.image.size
     middle = foreground.middle
     left, top = _grid_start(middle[0] * width, width), _grid_start(middle[1] * height, height)
-    crop = rgb[top : top + CROP_SIDE, left : left + CROP_SIDE].astype(np.float32)
+    box = (left, top, min(width, left + CROP_SIDE), min(height, top + CROP_SIDE))
+    crop = np.asarray(picture.image.crop(box), dtype=np.float32)
     return np.asarray(crop @ LUMA, dtype=np.float32)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.decode import PictureError, as_input, decode_picture, native_pixels, whole_view
+from scoring.core.decode import Picture, PictureError, as_input, decode_picture, native_pixels, whole_view
 from tests.images import encoded, jpeg_bytes, photo
 
 
@@ -26,7 +26,9 @@ def test_what_is_no_picture_says_so(data: bytes, code: str) -> None:
 
 
 def test_the_whole_view_fits_and_is_never_enlarged_past_the_next_step() -> None:
-    large, small = (whole_view(photo(0, width=w, height=h), longest=256) for w, h in ((1000, 500), (90, 60)))
+    large, small = (
+        whole_view(Picture(photo(0, width=w, height=h)), longest=256) for w, h in ((1000, 500), (90, 60))
+    )
     assert large.shape == (128, 256, 3)
     assert small.shape == (64, 96, 3)
     assert large.dtype == np.uint8

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
 from scoring.core.measures import MEASURE_NAMES, measure_picture
 from scoring.core.types import ByteArray, Defect
@@ -46,29 +47,29 @@ def scene(seed: int = 2) -> ByteArray:
 )
 def test_a_fault_moves_its_measure(fault: Defect, measure: str, sign: int) -> None:
     rgb = scene()
-    before = measure_picture(rgb).values[measure]
-    after = measure_picture(degrade(rgb, fault, 0.8, np.random.default_rng(5)).rgb).values[measure]
+    before = measure_picture(Picture(rgb)).values[measure]
+    after = measure_picture(Picture(degrade(rgb, fault, 0.8, np.random.default_rng(5)).rgb)).values[measure]
     assert sign * (after - before) > 0, (before, after)
 
 
 def test_noise_is_told_in_grey_levels() -> None:
     rng = np.random.default_rng(0)
     rgb = np.repeat(np.clip(rng.normal(128, 6, (300, 300, 1)), 0, 255), 3, axis=2).astype(np.uint8)
-    assert measure_picture(rgb).values["noise_sigma"] == pytest.approx(6, rel=0.12)
+    assert measure_picture(Picture(rgb)).values["noise_sigma"] == pytest.approx(6, rel=0.12)
 
 
 def test_a_grid_is_found_wherever_it_lies() -> None:
     harmed = degrade(scene(), Defect.JPEG_ARTEFACTS, 0.8, np.random.default_rng(5)).rgb
-    on_grid = measure_picture(harmed).values["blockiness"]
-    moved = measure_picture(np.ascontiguousarray(harmed[3:, 5:])).values["blockiness"]
+    on_grid = measure_picture(Picture(harmed)).values["blockiness"]
+    moved = measure_picture(Picture(np.ascontiguousarray(harmed[3:, 5:]))).values["blockiness"]
     assert moved == pytest.approx(on_grid, rel=0.15)
-    assert on_grid > measure_picture(scene()).values["blockiness"] + 0.1
+    assert on_grid > measure_picture(Picture(scene())).values["blockiness"] + 0.1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 3), (17, 16), (64, 900)])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_every_picture_can_be_measured_down_to_a_pixel(size: tuple[int, int], value: int) -> None:
-    measured = measure_picture(np.full((*size, 3), value, dtype=np.uint8))
+    measured = measure_picture(Picture(np.full((*size, 3), value, dtype=np.uint8)))
     assert tuple(measured.values) == MEASURE_NAMES
     assert np.isfinite(list(measured.values.values())).all()
 
@@ -76,7 +77,7 @@ def test_every_picture_can_be_measured_down_to_a_pixel(size: tuple[int, int], va
 def test_a_mask_and_its_box_agree_with_where_the_thing_is() -> None:
     rgb = np.full((300, 400, 3), 240, dtype=np.uint8)
     rgb[60:180, 100:340] = (30, 90, 160)
-    found = measure_picture(rgb).foreground
+    found = measure_picture(Picture(rgb)).foreground
     assert found.plain_background
     assert found.confidence > 0.8
     sides = (found.box.left, found.box.top, found.box.right, found.box.bottom)
