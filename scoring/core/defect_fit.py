@@ -92,7 +92,7 @@ def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evid
             costs[k] = (now - then) / (1.0 if freed else 0.5) + DEAR * (raised[k] > kept[k])
         best = int(costs.argmin())
         limits[best] = raised[best]
-    return limits
+    return np.asarray(limits)
 
 
 def _kept(harmed: Array) -> float:

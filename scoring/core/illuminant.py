@@ -94,8 +94,13 @@ def _common(warmth: FloatArray, green: FloatArray) -> tuple[float, float]:
 
 def _smooth(table: FloatArray) -> FloatArray:
     wide = np.pad(table, 2)
-    down = sum(k * wide[n : n + table.shape[0]] for n, k in enumerate(_KERNEL))
-    return np.asarray(sum(k * down[:, n : n + table.shape[1]] for n, k in enumerate(_KERNEL)))
+    down = np.zeros((table.shape[0], wide.shape[1]), dtype=np.float32)
+    for n, k in enumerate(_KERNEL):
+        down += k * wide[n : n + table.shape[0]]
+    smooth = np.zeros_like(table)
+    for n, k in enumerate(_KERNEL):
+        smooth += k * down[:, n : n + table.shape[1]]
+    return smooth
 
 
 _KERNEL = (1.0, 4.0, 6.0, 4.0, 1.0)

@@ -116,13 +116,13 @@ def _strokes(steps: Bytes2, plane: Bytes2) -> Strokes | None:
     area = np.diff(starts, append=len(at)).astype(np.float32)
     row, column = np.divmod(at, np.int32(labels.shape[1]))
     step, colour = steps.ravel()[at].astype(np.float32), plane.ravel()[at].astype(np.float32)
-    mean = np.add.reduceat(colour, starts) / area
+    mean = np.asarray(np.add.reduceat(colour, starts) / area, dtype=np.float32)
     found = Strokes(
         left=np.minimum.reduceat(column, starts).astype(np.float32),
         top=row[starts].astype(np.float32),  # labels lie in reading order
         right=np.maximum.reduceat(column, starts).astype(np.float32) + 1,
         bottom=np.maximum.reduceat(row, starts).astype(np.float32) + 1,
-        step=np.add.reduceat(step, starts) / area,
+        step=np.asarray(np.add.reduceat(step, starts) / area, dtype=np.float32),
         colour=mean,
         spread=np.sqrt(np.maximum(0, np.add.reduceat(colour * colour, starts) / area - mean * mean)),
     )

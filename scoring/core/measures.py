@@ -232,9 +232,9 @@ def _rim(planes: FloatArray, steps: FloatArray) -> dict[str, float]:
     """How unlike the others one side's outer strip is: where the frame cuts a thing, it is seen there."""
     depth = [max(1, int(side * RIM_SHARE)) for side in steps.shape]
     steps = np.minimum(steps, MOST_STEP)
-    rows, columns = slice(None, depth[0]), slice(None, depth[1])
-    strips = ((rows, slice(None)), (slice(-depth[0], None), slice(None)))
-    strips += ((slice(None), columns), (slice(None), slice(-depth[1], None)))
+    whole = slice(None)
+    rows = [(slice(None, depth[0]), whole), (slice(-depth[0], None), whole)]
+    strips = [*rows, (whole, slice(None, depth[1])), (whole, slice(-depth[1], None))]
     mean = np.array([planes[:, y, x].mean(axis=(1, 2)) for y, x in strips])
     spread = np.array([planes[:, y, x].std(axis=(1, 2)).mean() for y, x in strips])
     edges = np.array([steps[y, x].mean() for y, x in strips])
