@@ -203,3 +203,11 @@ print(len(get_resolver().url_patterns), "torch" in sys.modules)
     patterns, torch = done.stdout.split()[-2:]
     assert int(patterns) > 5
     assert torch == "False"
+
+
+def test_a_new_web_worker_has_nothing_left_to_read() -> None:
+    told = "import sys, iqa_site.wsgi; print('labeling.api.label' in sys.modules, 'torch' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert ran.stdout.split() == ["True", "False"], "the pages' code is read, the trainer's is not"
