@@ -5,14 +5,16 @@ fits four folds and is asked about the fifth; the projection before it has seen 
 baseline: EfficientNet-Lite0 as it comes, five depths at native and half size, standardised ridge. Needs a
 CSV with the columns path and score (0-100), and std with votes for the ceiling, beside its pictures.
 
-Of an encoder that learned from these scores nothing can be said here; one encoder for each fold, tuned
-without it (``python -m scoring.tune --keep-folds``), may be named by ``--weights 'fold{fold}.safetensors'``.
+Of an encoder that learned from these scores nothing can be said here. One encoder for each fold, tuned
+without it (``python -m scoring.tune --folds 5``), may be named by ``--weights 'fold{fold}.safetensors'``; or,
+by ``--left-out left_out.csv``, what whole weights made on each said of their fold (``vitrine pretrain``).
 
-python -m bench.srcc --data labels.csv [--weights FILE]
+python -m bench.srcc --data labels.csv [--weights FILE | --left-out FILE]
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import tempfile
@@ -36,6 +38,7 @@ from scoring.device import BASE_WEIGHTS, exported_graph, feature_version
 from scoring.encoders import read_encoders
 from scoring.evaluate import read_labels
 from scoring.photos import read_photo
+from scoring.pretrain import read_left_out
 
 GAIN_BAR = 0.03
 BASELINE_TAPS = (3, 5, 11, 16, 17)  # blocks 2, 4, 10, 15 and the head; the stem is number 0
@@ -53,17 +56,7 @@ def main() -> None:
     paths = [row.path for row in rows]
     rng = np.random.default_rng(0)
     folds = kfold(len(rows), FOLDS)
-    files = weights_by_fold(wanted.weights, paths)
-    seen = {file: tables(paths, wanted.keep, file) for file in dict.fromkeys(files)}
-    ours, plain = [seen[file][0] for file in files], seen[files[0]][1]
-    guess = {
-        "ours": _cross_validated(folds, people, lambda k, train, test: _head(ours[k], people, train, test)),
-        "plain": _cross_validated(
-            folds,
-            people,
-            lambda _, train, test: ridge_predictions(plain, people, train, test, standardise=True),
-        ),
-    }
+    guess, of_what = (_by_folds if wanted.left_out is None else _left_out)(wanted, paths, people, folds)
     means = {
         name: float(np.mean([srcc(told[fold], people[fold]) for fold in folds]))
         for name, told in guess.items()
@@ -78,11 +71,35 @@ def main() -> None:
         f"pooled [{whole.low:.3f}, {whole.high:.3f}]",
         f">= baseline + {GAIN_BAR}",
         means["ours"] >= means["plain"] + GAIN_BAR,
-        f"{said_of(files[0])}; frozen Lite0 and ridge {means['plain']:.4f}; "
+        f"{of_what}; frozen Lite0 and ridge {means['plain']:.4f}; "
         f"gain, pooled, [{gain.low:.3f}, {gain.high:.3f}]",
     )
     report("PLCC on the same predictions", linear.value, f"[{linear.low:.3f}, {linear.high:.3f}]", "", None)
     report("SRCC of the highest these labels allow", means["ours"] / ceiling, f"of {ceiling:.3f}", "", None)
+
+
+def _by_folds(
+    wanted: argparse.Namespace, paths: list[Path], people: Array, folds: list[Any]
+) -> tuple[dict[str, Array], str]:
+    files = weights_by_fold(wanted.weights, paths)
+    seen = {file: tables(paths, wanted.keep, file) for file in dict.fromkeys(files)}
+    ours = [seen[file][0] for file in files]
+    told = _cross_validated(folds, people, lambda k, train, test: _head(ours[k], people, train, test))
+    return {"ours": told, "plain": _baseline(seen[files[0]][1], people, folds)}, said_of(files[0])
+
+
+def _left_out(
+    wanted: argparse.Namespace, paths: list[Path], people: Array, folds: list[Any]
+) -> tuple[dict[str, Array], str]:
+    _, plain = tables(paths, wanted.keep, BASE_WEIGHTS)
+    told = read_left_out(wanted.left_out).guess
+    return {"ours": told, "plain": _baseline(plain, people, folds)}, "encoder tuned without the fold"
+
+
+def _baseline(plain: FloatArray, people: Array, folds: list[Any]) -> Array:
+    return _cross_validated(
+        folds, people, lambda _, train, test: ridge_predictions(plain, people, train, test, standardise=True)
+    )
 
 
 def weights_by_fold(given: Path | None, paths: list[Path]) -> list[Path]:

@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     print(f"{len(tasks)} rows of evidence", flush=True)
     views = calibration_views(tasks)
-    left_out = _read_left_out(options.left_out) if options.left_out else None
+    left_out = read_left_out(options.left_out) if options.left_out else None
     found = read_encoders(options.tuned, options.backbone)[: 1 if left_out else None]
     encoders = [encoder.ranged(views) for encoder in found]
     files = [export(encoder, options.out, f"encoder{number}") for number, encoder in enumerate(encoders)]
@@ -211,7 +211,8 @@ def _write_left_out(path: Path, tasks: Sequence[Task], left_out: LeftOut) -> Non
             writer.writerow([Path(task.path).name, task.score, f"{guess:.4f}", f"{doubt:.4f}"])
 
 
-def _read_left_out(path: Path) -> LeftOut:
+def read_left_out(path: Path) -> LeftOut:
+    """What an earlier run said of the scored pictures it had left out, in their order."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return LeftOut(*(np.array([float(row[name]) for row in rows]) for name in ("guess", "doubt")))

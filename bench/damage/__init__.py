@@ -57,6 +57,11 @@ def labels_options(description: str | None) -> argparse.Namespace | None:
     parser = argparse.ArgumentParser(description=description)
     add_weights_option(parser)
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        help="left_out.csv of vitrine pretrain: what weights said of folds unseen",
+    )
     parser.add_argument("--keep", type=Path, help="keep the features in this .npz, or use it again")
     wanted = parser.parse_args()
     if wanted.data is None:
