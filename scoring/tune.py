@@ -1,10 +1,12 @@
-"""``python -m scoring.tune``: tune the encoder, by degradations first, then by people's scores.
+"""``python -m scoring.tune``: tune the encoder, by degradations first, then, if asked, by people's scores.
 
-    python -m scoring.tune --photos FOLDER ... --scores CSV --out FOLDER [--folds 5] [--steps 1200]
+    python -m scoring.tune --photos FOLDER ... --out FOLDER [--mix 0.5] [--scores CSV [--folds 5]]
 
-With ``--folds`` it also tunes one encoder per fold that never saw the fold's scores, and prints the
-cross-validated SRCC of a ridge on its features beside the untuned encoder's. Runs on CUDA where there is
-one, else (slowly, at smaller ``--steps``) on the CPU. ``vitrine pretrain --encoder`` takes the result.
+The encoder written is a mean of the tuned and the untuned weights (Wortsman et al., arXiv 2109.01903): it has
+learned faults and forgotten little of what ImageNet taught. With ``--folds`` it also tunes one encoder per
+fold that never saw the fold's scores, and prints the cross-validated SRCC of a ridge on its features beside
+the untuned encoder's. Runs on CUDA where there is one, else (slowly, at smaller ``--steps``) on the CPU.
+``vitrine pretrain --tuned`` takes the folder.
 """
 
 from __future__ import annotations
@@ -46,17 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     losses.seed_everything(options.seed)
     torch.backends.cudnn.benchmark = True
-    scored, say = read_scored(options.scores, side=options.side, device=options.device), _Clock()
-    say(f"{options.device}, {len(scored.native)} scored pictures")
-    pool = Pool(options.pool, options.device)
+    say, pool = _Clock(), Pool(options.pool, options.device)
     degraded = by_degradations(options, pool, say)
     write_model(degraded, "degradations", options)
-    rows = np.arange(len(scored.native))
     told: dict[str, Any] = {}
-    if options.folds:
-        told = cross_validate(degraded, scored, pool, kfold(len(rows), options.folds), say, options)
-    final = by_scores(degraded, scored, pool, rows, options, seed=options.seed)
-    digest = write_model(final, "encoder", options)
+    final = degraded
+    if options.scores is not None:
+        scored = read_scored(options.scores, side=options.side, device=options.device)
+        rows = np.arange(len(scored.native))
+        if options.folds:
+            told = cross_validate(degraded, scored, pool, kfold(len(rows), options.folds), say, options)
+        final = by_scores(degraded, scored, pool, rows, options, seed=options.seed)
+    digest = write_mixed(final.encoder, options)
     print(json.dumps({"encoder": digest, "device": options.device, "seconds": say.seconds, **told}))
     return 0
 
@@ -251,6 +254,20 @@ def write_model(model: Tuned, name: str, options: argparse.Namespace) -> str:
     return digest
 
 
+def write_mixed(encoder: Encoder, options: argparse.Namespace) -> str:
+    """Write FOLDER/encoder.safetensors: the mean of untuned and tuned weights; returns the digest."""
+    tuned = {name: value.detach().float().cpu() for name, value in encoder.state_dict().items()}
+    mixed = {
+        f"encoder.{name}": (value + options.mix * (tuned[name] - value)).numpy().astype(np.float16)
+        for name, value in imagenet_encoder().state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    digest = write_tensors(options.out, mixed, {"stage": "encoder", "seed": options.seed, "mix": options.mix})
+    for end in ("safetensors", "json"):
+        (options.out / f"{digest}.{end}").replace(options.out / f"encoder.{end}")
+    return digest
+
+
 class _Clock:
     """Prints lines with the seconds since the start."""
 
@@ -269,8 +286,9 @@ def _parser() -> argparse.ArgumentParser:
     is_cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(prog="python -m scoring.tune", description=__doc__)
     parser.add_argument("--photos", type=Path, nargs="+", required=True)
-    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--scores", type=Path, help="CSV of path and score (0-100): tune by these as well")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--mix", type=float, default=0.5, help="share of tuned weights beside ImageNet's")
     parser.add_argument("--limit", type=int, default=600, help="photos per folder")
     parser.add_argument("--steps", type=int, default=1200, help="of stage one")
     parser.add_argument("--batch", type=int, default=32, help="new pairs of a step; scored pictures of one")
