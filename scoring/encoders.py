@@ -17,16 +17,19 @@ from scoring.core.types import ByteArray, FloatArray
 from scoring.device import CONFIG, cpu_graph
 
 FOREIGN = "hf:"
+UNSCORED = "unscored"  # a weights file's own word on its encoder; without it, it may have seen any score
 COUNTER = "num_batches_tracked"  # batch norm keeps it for training only
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """An encoder's tensors by name, directions (K, R) it was taught, if it was, and its layers' ranges."""
+    """An encoder's tensors by name, directions (K, R) it was taught, if it was, its layers' ranges, and
+    whether no person's score ever moved it: benches may ask only such a one about scored pictures."""
 
     tensors: dict[str, Any]
     taught: FloatArray | None
     ranges: Ranges | None = None
+    unscored: bool = True
 
     def shipped(self) -> dict[str, Any]:
         """What a weights file holds of it: weights in half precision, ranges as they are."""
@@ -34,6 +37,7 @@ class EncoderWeights:
             f"encoder.{name}": value.astype(np.float16) if value.dtype.kind == "f" else value
             for name, value in self.tensors.items()
         }
+        body[UNSCORED] = np.array([self.unscored], dtype=np.uint8)
         return body if self.ranges is None else body | self.ranges.tensors()
 
     def ranged(self, views: Sequence[ByteArray]) -> EncoderWeights:
@@ -71,12 +75,13 @@ def read_encoders(tuned: Path | None, backbone: str = "lite0") -> list[EncoderWe
 def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
     prefix = "encoder."
     encoder = {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
+    unscored = bool(tensors.get(UNSCORED, [0])[0])
     if "norm.running_var" not in tensors:
-        return EncoderWeights(encoder, None)
+        return EncoderWeights(encoder, None, unscored=unscored)
     # What taught it: the directions of the score and of each fault.
     spread = np.sqrt(tensors["norm.running_var"].astype(np.float32) + 1e-5)
     heads = [tensors[f"{name}.weight"].astype(np.float32) for name in ("score_head", "fault_head")]
-    return EncoderWeights(encoder, np.concatenate(heads) / spread)
+    return EncoderWeights(encoder, np.concatenate(heads) / spread, unscored=unscored)
 
 
 def export(encoder: EncoderWeights, folder: Path, name: str) -> Path:

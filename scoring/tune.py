@@ -34,6 +34,7 @@ from scoring.core.network import Encoder, imagenet_encoder
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.train_loop import Batch, Schedule, Tuned
 from scoring.core.types import FloatArray
+from scoring.encoders import UNSCORED
 from scoring.photos import draw_of, seen_photos
 from scoring.tune_pictures import FAULT_NAMES, Pairs, Pool, Scored, read_scored, score_batches
 
@@ -262,6 +263,7 @@ def write_mixed(encoder: Encoder, options: argparse.Namespace) -> str:
         for name, value in imagenet_encoder().state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+    mixed[UNSCORED] = np.array([options.scores is None], dtype=np.uint8)
     digest = write_tensors(options.out, mixed, {"stage": "encoder", "seed": options.seed, "mix": options.mix})
     for end in ("safetensors", "json"):
         (options.out / f"{digest}.{end}").replace(options.out / f"encoder.{end}")

@@ -1,8 +1,8 @@
 """Weights whose encoder has learned nothing from the scores a bench asks about.
 
-The weights that ship may hold an encoder tuned on the very pictures that have scores: order and intervals of
-those pictures would then be read off, not guessed. So benches that ask about scored pictures take the encoder
-that is named to them, and where none is, the shipped one only as long as it is still ImageNet's. An encoder
+Weights may hold an encoder tuned on the very pictures that have scores: order and intervals of those
+pictures would then be read off, not guessed. So benches that ask about scored pictures take the encoder that
+is named to them, and where none is, the shipped one only if its file says that no score moved it. An encoder
 that comes alone, or ImageNet's, gets a projection here: from pictures before and after seeded faults, which
 knows no score either.
 """
@@ -29,7 +29,7 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         type=Path,
-        help="weights, or an encoder alone, that never saw the scores (default: ImageNet's encoder)",
+        help="weights, or an encoder alone, that saw no score (default: the shipped, or ImageNet's)",
     )
 
 
@@ -38,7 +38,7 @@ def unscored_weights(given: Path | None, pictures: Sequence[Path], cache: Path =
     from scoring.core.checkpoint import read_tensor_file
     from scoring.device import BASE_WEIGHTS
 
-    if given is None and is_imagenet(BASE_WEIGHTS):
+    if given is None and knows_no_score(BASE_WEIGHTS):
         return BASE_WEIGHTS
     if given is not None and "features.centre" in read_tensor_file(given):
         return given
@@ -48,23 +48,17 @@ def unscored_weights(given: Path | None, pictures: Sequence[Path], cache: Path =
     return kept
 
 
-def is_imagenet(weights: Path) -> bool:
-    """Whether the encoder in a weights file is ImageNet's own, as far as half precision tells."""
+def knows_no_score(weights: Path) -> bool:
+    """Whether no score ever moved the encoder in a weights file, by the file's own word."""
     from scoring.core.checkpoint import read_tensor_file
-    from scoring.core.network import imagenet_encoder
+    from scoring.encoders import UNSCORED
 
-    held = read_tensor_file(weights)
-    state = imagenet_encoder().state_dict()
-    return all(
-        np.array_equal(held[f"encoder.{name}"].astype(np.float16), value.numpy().astype(np.float16))
-        for name, value in state.items()
-        if not name.endswith("num_batches_tracked")
-    )
+    return bool(read_tensor_file(weights).get(UNSCORED, [0])[0])
 
 
 def said_of(weights: Path) -> str:
     """A few words about the encoder for the line of a claim."""
-    return "ImageNet's encoder" if is_imagenet(weights) else f"encoder tuned, {weights.name}"
+    return "encoder that saw no score" if knows_no_score(weights) else f"encoder tuned, {weights.name}"
 
 
 def _name_of(given: Path | None, pictures: Sequence[Path]) -> str:

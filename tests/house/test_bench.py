@@ -15,6 +15,7 @@ from bench.fresh import unscored
 from scoring import device
 from scoring.core.checkpoint import read_tensor_file, write_tensors
 from scoring.core.network import imagenet_encoder
+from scoring.encoders import UNSCORED
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,10 +63,9 @@ def test_scored_pictures_are_not_asked_of_an_encoder_that_may_have_seen_their_sc
         for name, value in imagenet_encoder().state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    tuned = plain | {"encoder._conv_stem.weight": plain["encoder._conv_stem.weight"] * np.float16(1.01)}
-    of_imagenet, of_scores = (
-        tmp_path / f"{write_tensors(tmp_path, encoder | projection, {})}.safetensors"
-        for encoder in (plain, tuned)
+    of_faults, of_scores = (
+        tmp_path / f"{write_tensors(tmp_path, plain | projection | mark, {})}.safetensors"
+        for mark in ({UNSCORED: np.ones(1, np.uint8)}, {UNSCORED: np.zeros(1, np.uint8)})
     )
     picture = tmp_path / "a.jpg"
     picture.write_bytes(b"a")
@@ -76,8 +76,8 @@ def test_scored_pictures_are_not_asked_of_an_encoder_that_may_have_seen_their_sc
         kept.write_bytes(b"fitted")
 
     monkeypatch.setattr(unscored, "_fit", fit)
-    monkeypatch.setattr(device, "BASE_WEIGHTS", of_imagenet)
-    assert unscored.unscored_weights(None, [picture], tmp_path) == of_imagenet
+    monkeypatch.setattr(device, "BASE_WEIGHTS", of_faults)
+    assert unscored.unscored_weights(None, [picture], tmp_path) == of_faults
     monkeypatch.setattr(device, "BASE_WEIGHTS", of_scores)
     kept = unscored.unscored_weights(None, [picture], tmp_path)
     assert kept == unscored.unscored_weights(None, [picture], tmp_path)  # fitted once
@@ -85,7 +85,7 @@ def test_scored_pictures_are_not_asked_of_an_encoder_that_may_have_seen_their_sc
     assert (
         unscored.unscored_weights(of_scores, [picture], tmp_path) == of_scores
     )  # who names it vouches for it
-    alone = tmp_path / f"{write_tensors(tmp_path, tuned, {})}.safetensors"
+    alone = tmp_path / f"{write_tensors(tmp_path, plain, {})}.safetensors"
     assert unscored.unscored_weights(alone, [picture], tmp_path).read_bytes() == b"fitted"
     assert fitted == [None, alone]
 

@@ -13,6 +13,7 @@ import pytest
 from bench.fresh.unscored import unscored_weights
 from scoring.core.checkpoint import read_tensor_file
 from scoring.core.network import imagenet_encoder
+from scoring.encoders import UNSCORED, read_encoder
 from tests.images import jpeg_bytes
 
 
@@ -44,7 +45,8 @@ def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
     assert set(told["srcc"]) == {"imagenet", "degradations", "tuned", "direct", "both"}
     assert all(len(folds) == 2 for folds in told["folds"].values())
     stage_one, tuned = (read_tensor_file(out / f"{name}.safetensors") for name in ("degradations", "encoder"))
-    assert tuned.keys() == {name for name in stage_one if name.startswith("encoder.")}
+    assert tuned.keys() == {name for name in stage_one if name.startswith("encoder.")} | {UNSCORED}
+    assert tuned[UNSCORED] == 0  # people's scores moved it: benches must not ask it about them
     name = "encoder._conv_head.weight"
     untuned = imagenet_encoder().state_dict()["_conv_head.weight"].half().numpy()
     assert float(np.abs(tuned[name].astype(np.float32) - untuned).max()) > 0
@@ -71,7 +73,8 @@ def test_the_encoder_written_is_a_mean_of_tuned_and_untuned_weights(tmp_path: Pa
     name = "_conv_head.weight"
     untuned = encoder.state_dict()[name].numpy().copy()
     encoder.state_dict()[name].add_(8.0)
-    write_mixed(encoder, argparse.Namespace(out=tmp_path, seed=1, mix=0.25))
+    write_mixed(encoder, argparse.Namespace(out=tmp_path, seed=1, mix=0.25, scores=None))
+    assert read_encoder(tmp_path / "encoder.safetensors").unscored
     written = read_tensor_file(tmp_path / "encoder.safetensors")[f"encoder.{name}"].astype(np.float32)
     assert written - untuned == pytest.approx(np.full(untuned.shape, 2.0), abs=0.01)
 
