@@ -27,8 +27,9 @@ from labeling.prepared import columns_of, parts_of, rows_of
 from scoring.errors import BadInputError, ConflictError
 
 State = Assignment.State
-WINDOW = 64  # index rows looked at: enough to pass over other people's locks and one's own votes
-WHOLE = 2_000_000_000  # second look, at everything, before saying that nothing is left
+# Index rows looked at. The first is enough to pass over a few people's pictures and one's own votes, the
+# second over those of some hundred people; the last is everything, before saying that nothing is left.
+WINDOWS = (64, 1024, 2_000_000_000)
 CANDIDATES = 48  # of which so many are ranked by product and person
 MOST_LEASES = 24  # the grid page's largest sheet
 LEVELS = 20  # priorities nearer than a twentieth are equal: there each person has an order of their own
@@ -128,7 +129,7 @@ def _statement(window: int) -> str:
     )
 
 
-LEASE_NEAR, LEASE_ANY = _statement(WINDOW), _statement(WHOLE)
+LEASES = {window: _statement(window) for window in WINDOWS}
 
 
 def lease_next(
@@ -153,7 +154,7 @@ def require_some(count: int) -> None:
 
 def lease_best(user: User, project: Project, *, count: int, holding: Collection[int]) -> list[Assignment]:
     """``lease_next`` for somebody whose role has been looked at."""
-    for window in (WINDOW, WHOLE):
+    for window in WINDOWS:
         leased = _lease(user, project, count=count, holding=holding, window=window)
         if leased:
             return leased
@@ -164,7 +165,7 @@ def _lease(
     user: User, project: Project, *, count: int, holding: Collection[int], window: int
 ) -> list[Assignment]:
     now = timezone.now()
-    statement = LEASE_NEAR if window == WINDOW else LEASE_ANY
+    statement = LEASES[window]
     values = {
         "me": Int8(user.pk),
         "project": Int8(project.pk),

@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from labeling import lease
 from labeling.fill import SPLIT_SEED
 from labeling.models import Assignment, CategoryQuota, Item, Project
 from labeling.ordering import queue_fill, queue_reorder, queues_renew, reorder_due
@@ -16,7 +17,7 @@ from scoring.core.splits import TRAIN, teaching_split
 from scoring.models import Image, ModelVersion, Serving
 from scoring.registry import base_model_ensure
 from tests.conftest import Cast
-from tests.factories import features_make, image_make, score_make
+from tests.factories import features_make, image_make, item_make, score_make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 
@@ -207,3 +208,19 @@ def test_a_quota_shapes_what_is_asked_next_and_its_change_makes_the_order_old(ca
     ranked = Item.objects.filter(priority__gt=1.0).order_by("-priority").values_list("image_id", flat=True)
     first = [pk for pk in ranked if not is_set_apart(pk)][:8]
     assert sum(pk in rare for pk in first) >= 6
+
+
+def test_many_people_ahead_at_the_top_cost_no_look_at_the_whole_queue(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(70):  # more than the first look passes over
+        item_make(cast.project, priority=100.0 - place, slots=1)
+    soon = timezone.now() + timedelta(minutes=5)
+    top = Assignment.objects.order_by("-priority").values("pk")[:69]
+    Assignment.objects.filter(pk__in=top).update(
+        state=Assignment.State.LEASED, user=cast.ben, leased_at=timezone.now(), lease_until=soon
+    )
+    whole = max(lease.WINDOWS)
+    monkeypatch.delitem(lease.LEASES, whole)  # to look there would be a KeyError
+    (leased,) = lease_next(user=cast.ann, project=cast.project)
+    assert leased.priority == 31.0
