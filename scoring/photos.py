@@ -60,12 +60,12 @@ def draw_of(folder: Path, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(folder.name.encode())])
 
 
-def read_photo(path: Path) -> ByteArray:
-    """Pixels (h, w, 3), no side over LONGEST."""
+def read_photo(path: Path, *, longest: int = LONGEST) -> ByteArray:
+    """Pixels (h, w, 3), no side over ``longest``."""
     with Image.open(path) as image:
-        image.draft("RGB", (LONGEST, LONGEST))
+        image.draft("RGB", (longest, longest))
         upright = image.convert("RGB")
-        upright.thumbnail((LONGEST, LONGEST))
+        upright.thumbnail((longest, longest))
         return np.asarray(upright, dtype=np.uint8)
 
 

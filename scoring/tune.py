@@ -41,7 +41,6 @@ from scoring.tune_pictures import FAULT_NAMES, Pairs, Pool, Scored, read_scored,
 USUAL = 256  # pictures that say what is usual
 Rows = npt.NDArray[np.int64]
 CROPS_ASKED = ((0.5, 0.5), (0.3, 0.3), (0.7, 0.7), (0.3, 0.7), (0.7, 0.3))
-DIRECT_SHARE = 1.0  # of the score head's own answer, in grades, beside the ridge's in the mean of both
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -201,7 +200,7 @@ def cross_validate(
             )
         }
         direct = direct_scores(tuned, scored, test)
-        both = ridged["tuned"] + DIRECT_SHARE * direct
+        both = ridged["tuned"] + direct  # both in grades
         guesses: dict[str, npt.NDArray[Any]] = {**ridged, "direct": direct, "both": both}
         for name, guess in guesses.items():
             told[name].append(srcc(guess, scored.targets[test]))

@@ -21,6 +21,7 @@ from scoring.core.decode import MEAN, SCALE, native_pixels
 from scoring.core.degrade import degrade
 from scoring.core.train_loop import Batch
 from scoring.core.types import ByteArray, Defect, FloatArray
+from scoring.photos import read_photo
 
 FAULT_NAMES = list(Defect)
 PHOTO_LONGEST = 512
@@ -59,7 +60,7 @@ class Pairs(torch.utils.data.IterableDataset[dict[str, Tensor]]):
         rng = np.random.default_rng([self.seed, info.id if info else 0])
         while True:
             photo = self.photos[int(rng.integers(len(self.photos)))]
-            yield pair_of(_photo(photo), self.side, rng)
+            yield pair_of(read_photo(photo, longest=PHOTO_LONGEST), self.side, rng)
 
 
 class Pool:
@@ -165,11 +166,3 @@ def read_scored(path: Path, *, side: int, device: str) -> Scored:
             wholes.append(torch.from_numpy(squared(pixels, side).copy()))
             targets.append((float(row["score"]) - 50) / 25)
     return Scored(native, torch.stack(wholes).to(device), np.array(targets, dtype=np.float32), side)
-
-
-def _photo(path: Path) -> ByteArray:
-    with Image.open(path) as image:
-        image.draft("RGB", (PHOTO_LONGEST, PHOTO_LONGEST))
-        upright = image.convert("RGB")
-        upright.thumbnail((PHOTO_LONGEST, PHOTO_LONGEST))
-        return np.asarray(upright, dtype=np.uint8)
