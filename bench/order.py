@@ -49,8 +49,14 @@ def main(images: int) -> None:
     from scoring.registry import base_model_ensure
     from scoring.rescore import rescore_fill
 
+    began = time.monotonic()
     images_with_features(images)
+    report(
+        f"site of {images} images made", time.monotonic() - began, "s", "", None, "drawn, nothing computed"
+    )
+    began = time.monotonic()
     rescore_fill(model=base_model_ensure(), limit=images)
+    report(f"{images} images scored from cached features", time.monotonic() - began, "s", "", None)
     project = Project.objects.create(name="Catalogue", overlap=2, holdout_votes=2)
     person = User.objects.create_user("ann", password="ann")
     Membership.objects.create(project=project, user=person, role="annotator")

@@ -1,10 +1,11 @@
-"""Claim: a deep training killed at random points resumes, loses at most an epoch, never runs twice at once.
+"""Claim: a deep training killed at random points resumes, loses less than an epoch, never runs twice at once.
 
-python -m bench.training_faults [--kills 20] [--pauses 2] [--pictures 44] [--epochs 30] [--seed 0]
+python -m bench.training_faults [--kills 20] [--pauses 2] [--pictures 44] [--epochs 14] [--seed 0]
 
 Two workers compete for one run on small synthetic pictures. Whoever holds it is killed by SIGKILL at a
-random moment and replaced, or stopped for longer than its lease and then let go on. Then the same run is done
-once more in peace: its weights must be the same to the bit.
+random moment and replaced, or stopped for longer than its lease and then let go on: while the pictures are
+prepared, while it loads, so many steps into its life and somewhere in the next one, and while features are
+made. Then the same run is done once more in peace: its weights must be the same to the bit.
 """
 
 from __future__ import annotations
@@ -16,43 +17,56 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from bench.claims import report
 from bench.fresh import fresh_site
 
-LEASE_S = 6
+LEASE_S = 5
 LIMIT_S = 3600
-SOONEST_S, LATEST_S = 1.0, 10.0  # after a worker took the run
+MOST_STEPS, LONGEST_STEP_S = 6, 0.8  # of a life, before it is killed
+STAGES = ("waiting", "loading", "preparing", "training", "extracting", "evaluating", "judging", "registering")
 WORKER = """
 import os, sys, time, django
 django.setup()
-from django.conf import settings
-from scoring import deep, deep_course, run_lease
+from scoring import deep, deep_course, run_lease, train
+from scoring.core.fine_tune import steps_per_epoch
 from scoring.models import TrainingRun
-from scoring.train import training_execute, training_sweep
 
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 run_lease.BEAT_S = 0.5
-real = deep_course.teach_epoch
+teach, claim = deep_course.teach_epoch, train.run_claim
 
-def noted(*args, **more):
-    os.write(log, f"begin {os.getpid()} {args[5]} {time.time()}\\n".encode())
-    loss = real(*args, **more)
-    os.write(log, f"end {os.getpid()} {args[5]} {time.time()}\\n".encode())
-    return loss
+def note(word, place):
+    os.write(log, f"{word} {os.getpid()} {place} {time.time()}\\n".encode())
 
-deep_course.teach_epoch = noted
+def claimed(run_id):
+    token = claim(run_id)
+    if token:
+        note("took", 0)
+    return token
+
+def noted(*args, stand, on_step, **more):
+    rows, recipe, epoch = args[3:6]
+    before = epoch * steps_per_epoch(len(rows), recipe)
+    note("begin", before + stand.step)
+
+    def heard(stand):
+        note("step", before + stand.step)
+        on_step(stand)
+
+    return teach(*args, stand=stand, on_step=heard, **more)
+
+deep_course.teach_epoch, train.run_claim = noted, claimed
 deep.BATCH["cpu"] = 4  # short steps: a beat between any two
 deep.FEWEST_TAUGHT = 12
 while TrainingRun.objects.filter(state__in=["queued", "running"]).exists():
-    training_sweep()
+    train.training_sweep()
     for pk in TrainingRun.objects.filter(state="queued").values_list("pk", flat=True):
-        state = training_execute(run_id=pk)
-        os.write(log, f"told {os.getpid()} {state.replace(chr(32), chr(45))} {time.time()}\\n".encode())
+        train.training_execute(run_id=pk)
     time.sleep(0.3)
 """
 
@@ -72,10 +86,14 @@ class Workers:
             self.alive.append(subprocess.Popen(command, start_new_session=True))
 
     def holder(self) -> subprocess.Popen[bytes] | None:
-        """The worker that wrote last."""
-        lines = self.lines()
-        pid = lines[-1][1] if lines else ""
+        """The worker that took the run last, while it lives."""
+        pid = next((line[1] for line in reversed(self.lines()) if line[0] == "took"), "")
         return next((each for each in self.alive if str(each.pid) == pid and each.poll() is None), None)
+
+    def steps(self) -> int:
+        """Steps of the life that is under way."""
+        words = [line[0] for line in self.lines()][::-1]
+        return words[: words.index("took")].count("step")
 
     def lines(self) -> list[list[str]]:
         return [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
@@ -129,25 +147,20 @@ def harmed(workers: Workers, run: int, *, kills: int, pauses: int, rng: random.R
     from scoring.models import TrainingRun
 
     told = {"kills": 0, "pauses": 0, "two at once": 0, "champion lost": 0, "curve shrank": 0}
-    harms = ["kill"] * kills + ["pause"] * pauses
+    harms = ["kill"] * (kills - 2) + ["pause"] * pauses
     rng.shuffle(harms)
-    until, longest = time.monotonic() + LIMIT_S, 0
-    while harms and time.monotonic() < until:
-        workers.fill()
-        row = TrainingRun.objects.get(pk=run)
-        epoch_s = row.curve[-1]["seconds"] if row.curve else 0.0  # on a busy machine an epoch takes longer
-        time.sleep(rng.uniform(SOONEST_S, max(LATEST_S, 2 * epoch_s)))
-        row.refresh_from_db()
+    plan = [("kill", "preparing"), *((harm, "training") for harm in harms), ("kill", "extracting")]
+    longest = 0
+    for harm, stage in plan:
+        row = _awaited(workers, run, stage, rng)
         told["curve shrank"] += len(row.curve) < longest
         longest = max(longest, len(row.curve))
         told["two at once"] += TrainingRun.objects.filter(state="running").count() > 1
         told["champion lost"] += not champion_serves()
-        if row.state not in ("queued", "running"):
-            break
         holder = workers.holder()
         if holder is None or row.state != "running":
-            continue
-        if harms.pop() == "kill":
+            break
+        if harm == "kill":
             os.killpg(holder.pid, signal.SIGKILL)
             holder.wait()
             told["kills"] += 1
@@ -157,6 +170,30 @@ def harmed(workers: Workers, run: int, *, kills: int, pauses: int, rng: random.R
             os.killpg(holder.pid, signal.SIGCONT)
             told["pauses"] += 1
     return told
+
+
+def _awaited(workers: Workers, run: int, stage: str, rng: random.Random) -> Any:
+    """The run at a random moment of a stage; of training: while it loads, or some steps into a life."""
+    from scoring.models import TrainingRun
+
+    steps, until = rng.randint(0, MOST_STEPS), time.monotonic() + LIMIT_S
+    while time.monotonic() < until:
+        workers.fill()
+        row = TrainingRun.objects.get(pk=run)
+        if row.state not in ("queued", "running"):
+            return row
+        if row.state == "running" and workers.holder() and _is_there(row.step, stage, workers.steps(), steps):
+            break
+        time.sleep(0.05)
+    time.sleep(rng.uniform(0, LONGEST_STEP_S))
+    return TrainingRun.objects.get(pk=run)
+
+
+def _is_there(step: str, stage: str, done: int, wanted: int) -> bool:
+    """Whether a life stands where it is to be harmed, or has gone past it."""
+    if stage == "training":
+        return done >= wanted or STAGES.index(step) > STAGES.index(stage)
+    return STAGES.index(step) >= STAGES.index(stage)
 
 
 def champion_serves() -> bool:
@@ -184,24 +221,36 @@ def waited(workers: Workers, run: int) -> Any:
     return row
 
 
-def epochs_lost(lines: list[list[str]]) -> int:
-    """The most epochs that were begun and had to be begun again; the one that was cut off counts."""
-    begun = [int(what) for word, _pid, what, _at in lines if word == "begin"]
-    return max((before - after + 1 for before, after in pairwise(begun)), default=0)
+def lost(lines: list[list[str]]) -> tuple[int, float]:
+    """The most steps begun that had to be begun again, and the most seconds of work, by one harm.
+
+    The step that was cut off counts as one; seconds run from what was kept to the last word of a life.
+    """
+    at: dict[int, float] = {}  # when a place was reached last
+    place, word_at, steps, seconds = 0, 0.0, 0, 0.0
+    for word, _pid, where, when in lines:
+        if word == "begin" and place > int(where):
+            steps = max(steps, place - int(where) + 1)
+            seconds = max(seconds, word_at - at.get(int(where), word_at))
+        if word in ("begin", "step"):
+            place, word_at = int(where), float(when)
+            at[place] = word_at
+    return steps, seconds
 
 
 def beside_each_other(lines: list[list[str]]) -> int:
-    """Epochs ended by a worker after another had begun one: it did not know that it had lost the run."""
-    owner, found = "", 0
-    for word, pid, _what, _at in lines:
-        owner = pid if word == "begin" else owner
-        found += word == "end" and pid != owner
-    return found
+    """Steps ended by a worker after another had begun: more than the one under way when it was stopped."""
+    owner, lives, late = "", Counter[str](), Counter[tuple[str, int]]()
+    for word, pid, _where, _at in lines:
+        owner = pid if word == "took" else owner
+        lives[pid] += word == "took"
+        late[pid, lives[pid]] += word == "step" and pid != owner
+    return sum(max(0, count - 1) for count in late.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("kills", 20), ("pauses", 2), ("pictures", 44), ("epochs", 30), ("seed", 0)):
+    for name, default in (("kills", 20), ("pauses", 2), ("pictures", 44), ("epochs", 14), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     wanted = parser.parse_args()
     own = {"VITRINE_DEEP_EPOCHS": str(wanted.epochs), "VITRINE_TRAIN_LEASE_S": str(LEASE_S)}
@@ -224,8 +273,10 @@ def told_all(row: Any, twin: Any, told: dict[str, int], lines: list[list[str]], 
     whole = f"{told['kills']} SIGKILLs and {told['pauses']} pauses beyond the lease, {wanted.epochs} epochs"
     done = row.state == "evaluated" and told["kills"] == wanted.kills
     report("deep training killed at random points ends evaluated", row.state, "", "evaluated", done, whole)
-    lost = epochs_lost(lines)
-    report("epochs lost by a kill, at most", lost, "epochs", "<= 1", lost <= 1, whole)
+    steps, seconds = lost(lines)
+    each = max(int(line[2]) for line in lines if line[0] == "step") / max(1, len(row.curve))
+    report("steps lost by a harm, at most", steps, "steps", f"<= {each:.0f}, an epoch", steps <= each, whole)
+    report("work lost by a harm, at most", seconds, "s", "", None, "from what was kept to its last word")
     both = told["two at once"] + beside_each_other(lines)
     report("deep trainings at once beyond one", both, "runs", "0", both == 0, whole)
     report(

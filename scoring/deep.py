@@ -1,7 +1,7 @@
 """Station 8, train, the deep half: the network itself is tuned on the pictures of a frozen dataset.
 
 Prepared views and checkpoints lie in a folder of the run, so that another worker goes on where one was
-killed: at most an epoch is lost (deep_course.py). The holdout is neither learned from nor looked at before
+killed: half a minute of work is lost (deep_keep.py). The holdout is neither learned from nor looked at before
 the trial. What comes out is a new encoder with its head, whose features the rescore makes anew.
 """
 
@@ -98,7 +98,9 @@ def deep_made(run: TrainingRun, token: UUID) -> Made:
     base, champion = ModelVersion.objects.get(pk=facts["base"]), serving().champion
     pupil = _taught(run, token, folder, course.recipe.epochs, beat)
     rows = _rows(run.dataset, base, champion)
-    return deep_candidate(run=run, rows=rows, base=base, champion=champion, pupil=pupil, beat=beat)
+    return deep_candidate(
+        run=run, rows=rows, base=base, champion=champion, pupil=pupil, folder=folder, beat=beat
+    )
 
 
 def deep_forget(run: TrainingRun) -> None:
@@ -155,21 +157,25 @@ def _prepare(run: TrainingRun, folder: Path, base: ModelVersion, beat: Beat) -> 
 
 def _views_kept(folder: Path, rows: Sequence[DatasetRow], beat: Beat) -> list[DatasetRow]:
     """Keep the views of every lesson whose picture can be read; the rest cannot teach."""
-    from scoring.deep_course import views_write
+    from scoring.deep_course import views_are_of, views_write
 
     lessons = [row for row in rows if row.split in (TRAIN, CALIBRATION)]
     images = Image.objects.in_bulk([row.image_id for row in lessons])
     kept: list[DatasetRow] = []
     for row in lessons:
         beat("preparing", PREPARED * len(kept) / len(lessons))
+        if views_are_of(folder, len(kept), image=row.image_id):
+            kept.append(row)
+            continue
         image = images[row.image_id]
         try:
             picture = decode_picture(picture_bytes(image), jpeg_quality=image.jpeg_quality)
         except (NotThereError, PictureError):
             continue
         views = views_of(picture)
-        views_write(folder, len(kept), whole=views.whole, crop=views.crop)
+        views_write(folder, len(kept), whole=views.whole, crop=views.crop, image=row.image_id)
         kept.append(row)
+        beat.gained("preparing", beat.last)
     return kept
 
 
@@ -207,8 +213,10 @@ def _taught(run: TrainingRun, token: UUID, folder: Path, epochs: int, beat: Beat
     )
 
     def told(line: Mapping[str, Any]) -> None:
-        if "curve" in line:  # an epoch is safe: whoever dies from here on has not died on it before
+        if "curve" in line:
             run_beat(run, token, step="training", progress=beat.last, curve=line["curve"], attempts=0)
+        if "step" not in line:
+            beat.gained("training", beat.last)
             return
         share = (line["epoch"] - 1 + line["step"] / line["steps"]) / epochs
         beat("training", PREPARED + (TAUGHT - PREPARED) * share)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scoring import device
 from scoring.candidate import Made
 from scoring.core.calibrate import conformal_factor
-from scoring.core.checkpoint import read_tensor_file, write_tensors
+from scoring.core.checkpoint import read_tensor_file, write_tensors, write_whole
 from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import views_of
 from scoring.core.head import NOISE_FLOOR, Head, head_to_tensors
@@ -24,6 +24,7 @@ from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
 from scoring.core.types import ByteArray, ImageFeatures
 from scoring.errors import NotThereError
 from scoring.models import DatasetRow, Image, ModelVersion, TrainingRun
+from scoring.records import features_pack, features_unpack
 from scoring.registry import encoder_of, head_of, models_folder
 from scoring.run_lease import Beat
 from scoring.storage import picture_bytes
@@ -48,13 +49,15 @@ def deep_candidate(
     base: ModelVersion,
     champion: ModelVersion,
     pupil: Any,
+    folder: Path,
     beat: Beat,
 ) -> Made:
-    """Weights, features and trial of a tuned network that started from ``base``."""
+    """Weights, features and trial of a tuned network that started from ``base``; features made so far are
+    kept in ``folder``, so that another worker need not make them again."""
     tensors = _with_ranges(_with_encoder(base, pupil), rows)
     draft = write_tensors(models_folder(), tensors, {"draft of run": run.pk})
     weights = models_folder() / f"{draft}.safetensors"
-    features = _features_of(rows, weights, beat)
+    features = _features_of(rows, weights, folder, beat)
     beat("evaluating", TRIED)
     rows = [row for row in rows if row.image_id in features]
     old = labels_of_rows(rows, feature_version=champion.feature_version)
@@ -77,14 +80,22 @@ def deep_candidate(
     )
 
 
-def _features_of(rows: Sequence[DatasetRow], weights: Path, beat: Beat) -> dict[int, ImageFeatures]:
+def _features_of(
+    rows: Sequence[DatasetRow], weights: Path, folder: Path, beat: Beat
+) -> dict[int, ImageFeatures]:
     """Features of every labelled picture that can be read, through the code that serves."""
     images = Image.objects.in_bulk([row.image_id for row in rows])
     found: dict[int, ImageFeatures] = {}
     ids = [row.image_id for row in rows]
     for start in range(0, len(ids), EXTRACT_AT_ONCE):
         beat("extracting", TAUGHT + (TRIED - TAUGHT) * start / len(ids))
-        found |= _extracted([images[pk] for pk in ids[start : start + EXTRACT_AT_ONCE]], weights)
+        kept = folder / "features" / f"{weights.stem}-{start}.json"
+        if not kept.exists():
+            told = _extracted([images[pk] for pk in ids[start : start + EXTRACT_AT_ONCE]], weights)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(kept, features_pack(told).encode())
+            beat.gained("extracting", beat.last)
+        found |= features_unpack(kept.read_text())
     return found
 
 

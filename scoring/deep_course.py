@@ -1,4 +1,4 @@
-"""A deep retrain on disk: its lessons, a checkpoint an epoch, and the loop that resumes at the last one.
+"""A deep retrain on disk: its lessons, and the loop that resumes at the last checkpoint (deep_keep.py).
 
 Knows nothing of Django, so that ``torchrun`` can start it on every GPU:
 
@@ -16,30 +16,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from scoring.core.backbone import encoder_module
-from scoring.core.checkpoint import (
-    WeightsError,
-    read_tensor_file,
-    read_tensors,
-    write_tensors,
-    write_whole,
-)
+from scoring.core.checkpoint import WeightsError, read_tensor_file, write_tensors, write_whole
 from scoring.core.decode import as_input
 from scoring.core.fine_tune import (
     ALONE,
+    FRESH,
     Pupil,
     Rank,
     Recipe,
+    Stand,
     Start,
-    Tensors,
     Views,
     answers_of,
     pupil_optimizer,
@@ -50,8 +46,8 @@ from scoring.core.fine_tune import (
 )
 from scoring.core.metrics import srcc
 from scoring.core.types import ByteArray, FloatArray
+from scoring.deep_keep import Checkpoint, Pace, checkpoint_read, checkpoint_write
 
-KEPT = 2  # checkpoints: the newest, and one to fall back on
 FEWEST_JUDGED = 8
 ENCODER = "encoder."
 
@@ -83,15 +79,6 @@ class Course:
         return as_input(kept["whole"]), as_input(kept["crop"])
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """State after ``epoch`` epochs, and the curve so far."""
-
-    epoch: int
-    curve: list[dict[str, float]]
-    state: Tensors
-
-
 def course_write(
     folder: Path, *, recipe: Recipe, lessons: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]
 ) -> None:
@@ -103,13 +90,22 @@ def course_write(
     write_whole(folder / "course.json", json.dumps(told, indent=1).encode())
 
 
-def views_write(folder: Path, row: int, *, whole: ByteArray, crop: ByteArray) -> None:
-    """Keep both views of a lesson, uint8 (h, w, 3), whole or not at all."""
+def views_write(folder: Path, row: int, *, whole: ByteArray, crop: ByteArray, image: int = 0) -> None:
+    """Keep both views of a lesson, uint8 (h, w, 3), whole or not at all, and whose they are."""
     path = folder / "views" / f"{row}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{row}.{os.getpid()}.part.npz")
-    np.savez(draft, whole=whole, crop=crop)
+    np.savez(draft, whole=whole, crop=crop, image=image)
     draft.replace(path)
+
+
+def views_are_of(folder: Path, row: int, *, image: int) -> bool:
+    """Whether a worker before has kept the views of this picture as those of this lesson."""
+    try:
+        with np.load(folder / "views" / f"{row}.npz") as kept:
+            return int(kept["image"]) == image
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False
 
 
 def course_read(folder: Path) -> tuple[Course, Start, dict[str, Any]]:
@@ -131,77 +127,74 @@ def course_read(folder: Path) -> tuple[Course, Start, dict[str, Any]]:
     return course, start, told
 
 
-def checkpoint_write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Keep a checkpoint: the state by digest, then the list that names it; a kill leaves the one before."""
-    known = _listed(folder)
-    digest = write_tensors(folder / "checkpoints", checkpoint.state, {"epoch": checkpoint.epoch})
-    entry = {"epoch": checkpoint.epoch, "digest": digest, "curve": checkpoint.curve}
-    kept = [entry, *(each for each in known if each["epoch"] < checkpoint.epoch)][:KEPT]
-    write_whole(folder / "checkpoints.json", json.dumps(kept).encode())
-    names = {each["digest"] for each in kept}
-    for path in (folder / "checkpoints").glob("*"):
-        if path.name.split(".")[0] not in names:
-            path.unlink(missing_ok=True)
-
-
-def checkpoint_read(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole: its digest is checked, a damaged one is passed over."""
-    for entry in _listed(folder):
-        try:
-            state = read_tensors(folder / "checkpoints", entry["digest"])
-        except WeightsError:
-            continue
-        return Checkpoint(int(entry["epoch"]), list(entry["curve"]), state)
-    return None
-
-
-def _listed(folder: Path) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = json.loads((folder / "checkpoints.json").read_text())
-    except (OSError, ValueError):
-        return []
-    return found
-
-
 def course_run(folder: Path, *, told: Told, device: str = "cpu", rank: Rank = ALONE) -> Pupil:
-    """Learn what is left of a course, a checkpoint an epoch.
+    """Learn what is left of a course, keeping checkpoints on the way.
 
-    ``told`` hears ``{"epoch", "step", "steps"}`` after each step and ``{"curve": [...]}`` after each epoch;
-    what it raises stops the run where it stands.
+    ``told`` hears ``{"epoch", "step", "steps"}`` after each step, ``{"kept": True}`` when work is safe within
+    an epoch, and ``{"curve": [...]}`` after each epoch; what it raises stops the run where it stands.
     """
     course, start, facts = course_read(folder)
     pupil = Pupil(encoder_read(Path(facts["weights"])), start).to(device)
-    optimizer = pupil_optimizer(pupil, course.recipe)
+    school = School(course, pupil, pupil_optimizer(pupil, course.recipe), told, device, rank)
     found = checkpoint_read(folder)
     if found is not None:
-        state_load(pupil, optimizer, found.state)
-    curve = list(found.curve) if found else []
-    steps = steps_per_epoch(len(course.taught), course.recipe, rank.world)
+        state_load(pupil, school.optimizer, found.state)
+        school.curve, school.spent = list(found.curve), found.seconds
     for epoch in range(found.epoch if found else 0, course.recipe.epochs):
-        began = time.monotonic()
+        school.epoch(epoch, found.stand if found and found.epoch == epoch else FRESH)
+        if rank.world > 1:
+            torch.distributed.barrier()
+    return pupil
 
-        def step_told(step: int, epoch: int = epoch) -> None:
-            told({"epoch": epoch + 1, "step": step, "steps": steps})
+
+@dataclass(slots=True)
+class School:
+    """A course under way in one process; the first of several keeps the checkpoints and tells."""
+
+    course: Course
+    pupil: Pupil
+    optimizer: torch.optim.AdamW
+    told: Told
+    device: str
+    rank: Rank
+    curve: list[dict[str, float]] = field(default_factory=list)
+    spent: float = 0.0  # seconds on the epoch under way before this life
+    pace: Pace = field(default_factory=Pace)
+
+    def epoch(self, epoch: int, stand: Stand) -> None:
+        """One epoch, or what is left of it."""
+        course, began = self.course, time.monotonic() - self.spent
+        steps = steps_per_epoch(len(course.taught), course.recipe, self.rank.world)
+
+        def on_step(stand: Stand) -> None:
+            self.told({"epoch": epoch + 1, "step": stand.step, "steps": steps})
+            if self.rank.number == 0 and stand.step < steps and self.pace.is_due():
+                self._keep(epoch, stand, time.monotonic() - began)
+                self.told({"kept": True})
 
         loss = teach_epoch(
-            pupil,
-            optimizer,
+            self.pupil,
+            self.optimizer,
             course,
             course.taught,
             course.recipe,
             epoch,
-            device=device,
-            rank=rank,
-            on_step=step_told,
+            device=self.device,
+            rank=self.rank,
+            stand=stand,
+            on_step=on_step,
         )
-        if rank.number == 0:
-            curve.append(_point(course, pupil, epoch, loss, began, device))
-            told({"epoch": epoch + 1, "step": steps, "steps": steps})  # still ours? then it may be kept
-            checkpoint_write(folder, Checkpoint(epoch + 1, curve, state_of(pupil, optimizer)))
-            told({"curve": list(curve)})
-        if rank.world > 1:
-            torch.distributed.barrier()
-    return pupil
+        self.spent = 0.0
+        if self.rank.number == 0:
+            self.curve.append(_point(course, self.pupil, epoch, loss, began, self.device))
+            self.told({"epoch": epoch + 1, "step": steps, "steps": steps})  # still ours? then it may be kept
+            self._keep(epoch + 1, FRESH, 0.0)
+            self.told({"curve": list(self.curve)})
+
+    def _keep(self, epoch: int, stand: Stand, seconds: float) -> None:
+        began, state = self.pace.clock(), state_of(self.pupil, self.optimizer)
+        checkpoint_write(self.course.folder, Checkpoint(epoch, self.curve, state, stand, seconds))
+        self.pace.written(began=began)
 
 
 def _point(

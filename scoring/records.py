@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from scoring.core.types import Box, Defect, Dimension, Finding, ImageFeatures, P
 from scoring.models import Score, StoredFeatures
 
 PROBABILITY_DIGITS = 4
+PACKED = ("image_id", "version", "embedding", "measures", "findings")
 
 
 def features_row(image_id: int, features: ImageFeatures) -> StoredFeatures:
@@ -33,6 +37,25 @@ def features_of_row(row: StoredFeatures) -> ImageFeatures:
         measures=row.measures,
         findings=tuple(finding_of_record(record) for record in row.findings),
     )
+
+
+def features_pack(features: Mapping[int, ImageFeatures]) -> str:
+    """Features by image id as text, to be kept beside a job; numbers as a row would hold them."""
+    rows = [features_row(pk, each) for pk, each in features.items()]
+    return json.dumps(
+        [
+            {name: getattr(row, name) for name in PACKED} | {"vector": base64.b64encode(row.vector).decode()}
+            for row in rows
+        ]
+    )
+
+
+def features_unpack(text: str) -> dict[int, ImageFeatures]:
+    """What ``features_pack`` made."""
+    rows = [
+        StoredFeatures(**each | {"vector": base64.b64decode(each["vector"])}) for each in json.loads(text)
+    ]
+    return {row.image_id: features_of_row(row) for row in rows}
 
 
 def score_row(image_id: int, model_id: int, prediction: Prediction) -> Score:

@@ -62,16 +62,27 @@ def run_beat(run: TrainingRun, token: UUID, *, step: str, progress: float, **mor
 
 
 class Beat:
-    """A heartbeat every few seconds, however often it is asked for."""
+    """A heartbeat every few seconds, however often it is asked for; and the word that work is safe.
+
+    ``attempts`` of a run counts the workers that died one after another before anything of their work was
+    safe: the first work of a life that the next one need not do again sets it back.
+    """
 
     def __init__(self, run: TrainingRun, token: UUID) -> None:
         self.run, self.token, self.last, self.at = run, token, 0.0, 0.0
+        self.has_gained = False
 
     def __call__(self, step: str, progress: float) -> None:
         self.last = progress
         if time.monotonic() - self.at >= BEAT_S:
             self.at = time.monotonic()
             run_beat(self.run, self.token, step=step, progress=progress)
+
+    def gained(self, step: str, progress: float) -> None:
+        """Some work is safe: whoever dies from here on has not died for nothing."""
+        if not self.has_gained:
+            run_beat(self.run, self.token, step=step, progress=progress, attempts=0)
+            self.has_gained = True
 
 
 def run_end(run: TrainingRun, token: UUID, *, state: str, error: str = "") -> None:

@@ -32,7 +32,7 @@ from scoring.trial import Labels, evaluate, fit_on, load_labels, root_of
 from scoring.wake import wake
 
 TASK = "train.run"
-ATTEMPTS = {"fast": 3, "deep": 8}  # workers that may die on a run, of a deep one since its last epoch
+ATTEMPTS = {"fast": 3, "deep": 8}  # workers that may die on a run one after another with nothing gained
 FEWEST_ROWS = 10
 
 Kind, State = TrainingRun.Kind, TrainingRun.State
@@ -159,7 +159,8 @@ def training_sweep() -> dict[str, int]:
             token=None,
             lease_until=None,
             finished_at=now,
-            error=f"Given up after {attempts} workers died on it.",
+            error=f"Given up: {attempts} workers died on it one after another, and none got anything done."
+            " Most often there is too little memory for it.",
         )
         for kind, attempts in ATTEMPTS.items()
     )

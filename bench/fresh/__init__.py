@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+PRODUCTS = """
+INSERT INTO scoring_product (seller, external_id, title, category, created_at)
+SELECT '', 'P' || n, CASE %(title)s WHEN '' THEN '' ELSE %(title)s || n END, %(category)s, now()
+FROM generate_series(0, %(count)s - 1) AS n
+"""
+IMAGES = """
+INSERT INTO scoring_image (digest, product_id, name, stored_format, source_format, width, height, byte_count,
+                           is_animated, is_hidden, is_made, created_at)
+SELECT lpad(to_hex(substr(external_id, 2)::int), 64, '0'), id, '', 'jpeg', 'JPEG', 800, 800, 50000,
+       false, false, false, now()
+FROM scoring_product ORDER BY id RETURNING id
+"""
+JOBS = """
+INSERT INTO scoring_scoringjob (image_id, state, attempts, error) SELECT id, 'done', 0, '' FROM scoring_image
+"""
+FEATURES = """
+COPY scoring_storedfeatures (image_id, version, vector, embedding, measures, findings, created_at) FROM STDIN
+"""
 
 
 @contextmanager
@@ -43,72 +63,61 @@ def fresh_site(**environment: str) -> Iterator[Path]:
 
 def images_with_features(count: int, *, seed: int = 0) -> None:
     """``count`` finished images with drawn features of the base version; no pictures behind them."""
+    from django.db import connection
+
     from scoring import device
-    from scoring.models import Image, Product, ScoringJob, StoredFeatures
 
     rng = np.random.default_rng(seed)
     width, version = len(device.base_head().mean), device.feature_version()
-    findings = [
-        {"defect": f"defect_{n}", "probability": 0.1, "cause": "c", "value": 1.0, "unit": "u", "box": None}
-        for n in range(16)
-    ]
-    products = Product.objects.bulk_create(Product(external_id=f"P{n}") for n in range(count))
-    images = Image.objects.bulk_create(
-        Image(
-            digest=f"{n:064x}",
-            product=products[n],
-            stored_format="jpeg",
-            source_format="JPEG",
-            width=800,
-            height=800,
-            byte_count=50_000,
-        )
-        for n in range(count)
+    measures = json.dumps({f"m{n}": 0.5 for n in range(30)})
+    findings = json.dumps(
+        [
+            {
+                "defect": f"defect_{n}",
+                "probability": 0.1,
+                "cause": "c",
+                "value": 1.0,
+                "unit": "u",
+                "box": None,
+            }
+            for n in range(16)
+        ]
     )
-    ScoringJob.objects.bulk_create(ScoringJob(image=image, state="done") for image in images)
-    for start in range(0, count, 1000):
-        StoredFeatures.objects.bulk_create(
-            StoredFeatures(
-                image=image,
-                version=version,
-                vector=rng.normal(0, 1, width).astype("<f4").tobytes(),
-                embedding=_unit_vector(rng),
-                measures={f"m{n}": 0.5 for n in range(30)},
-                findings=findings,
-            )
-            for image in images[start : start + 1000]
-        )
+    ids = _finished_images(count)
+    with connection.cursor() as cursor, cursor.copy(FEATURES) as copy:
+        for start in range(0, count, 1000):
+            part = ids[start : start + 1000]
+            vectors = rng.normal(0, 1, (len(part), width)).astype("<f4")
+            embeddings = rng.normal(size=(len(part), 128))
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+            for image, vector, embedding in zip(part, vectors, embeddings.round(4).tolist(), strict=True):
+                copy.write_row((image, version, vector.tobytes(), str(embedding), measures, findings, "now"))
 
 
-def _unit_vector(rng: np.random.Generator) -> list[float]:
-    drawn = rng.normal(size=128)
-    return [float(value) for value in drawn / np.linalg.norm(drawn)]
+def _finished_images(count: int, *, title: str = "", category: str = "") -> list[int]:
+    """Ids of ``count`` images, each of a product of its own, made by the database; once on a site."""
+    from django.db import connection
+
+    told = {"count": count, "title": title, "category": category}
+    with connection.cursor() as cursor:
+        cursor.execute(PRODUCTS, told)
+        cursor.execute(IMAGES)
+        ids = [row[0] for row in cursor.fetchall()]
+        cursor.execute(JOBS)
+        for table in ("product", "image", "scoringjob"):
+            cursor.execute(f"ANALYZE scoring_{table}")
+    return ids
 
 
 def images_with_scores(count: int, *, seed: int = 0) -> None:
     """``count`` images scored by the base model, with numbers drawn at random; no pictures behind them."""
     from scoring.core.types import Defect, Dimension
-    from scoring.models import Image, Product, Score, ScoringJob
+    from scoring.models import Score
     from scoring.registry import base_model_ensure
 
     rng = np.random.default_rng(seed)
     base = base_model_ensure()
-    products = Product.objects.bulk_create(
-        Product(external_id=f"P{n}", title=f"Product {n}", category="mugs") for n in range(count)
-    )
-    images = Image.objects.bulk_create(
-        Image(
-            digest=f"{n:064x}",
-            product=products[n],
-            stored_format="jpeg",
-            source_format="JPEG",
-            width=800,
-            height=800,
-            byte_count=50_000,
-        )
-        for n in range(count)
-    )
-    ScoringJob.objects.bulk_create(ScoringJob(image=image, state="done") for image in images)
+    ids = _finished_images(count, title="Product ", category="mugs")
     overall, std, sure = (
         rng.uniform(5, 95, count),
         rng.uniform(4, 16, count),
@@ -117,7 +126,7 @@ def images_with_scores(count: int, *, seed: int = 0) -> None:
     Score.objects.bulk_create(
         (
             Score(
-                image=image,
+                image_id=image,
                 model=base,
                 overall_score=overall[n],
                 overall_std=std[n],
@@ -136,7 +145,7 @@ def images_with_scores(count: int, *, seed: int = 0) -> None:
                 ],
                 **{f"{dimension}_score": overall[n] for dimension in Dimension},
             )
-            for n, image in enumerate(images)
+            for n, image in enumerate(ids)
         ),
         batch_size=2000,
     )

@@ -2,7 +2,7 @@
 
 Views, projection and head are those of the model it starts from, so the first epoch begins at that model's
 own answers and what it knows of defects is held in place while the score moves. Batch-norm statistics stay.
-Nothing is drawn but from (seed, epoch): a run resumed at an epoch goes on bit by bit as if never stopped.
+Nothing is drawn but from (seed, epoch): a run resumed after any step goes on bit by bit as if never stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ LONGEST_GRADIENT = 5.0
 
 Views = tuple[FloatArray, FloatArray]
 Tensors = dict[str, npt.NDArray[np.float32]]
-OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,18 @@ class Recipe:
     head_rate: float = 1e-4
     weight_decay: float = 1e-3
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How far an epoch is: ``step`` steps done, the sum of their losses in this process's share."""
+
+    step: int = 0
+    loss_sum: float = 0.0
+
+
+FRESH = Stand()
+OnStep = Callable[[Stand], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +163,15 @@ def teach_epoch(
     *,
     device: str = "cpu",
     rank: Rank = ALONE,
-    on_step: OnStep = lambda step: None,
+    stand: Stand = FRESH,
+    on_step: OnStep = lambda stand: None,
 ) -> float:
-    """One epoch (from 0) over ``rows`` in place; returns the mean loss of this process's share."""
+    """What is left after ``stand`` of one epoch (from 0) over ``rows``, in place; returns the mean loss of
+    this process's share of the whole epoch."""
     pupil.eval()  # statistics of batch norm stay; there is no dropout
     steps = steps_per_epoch(len(rows), recipe, rank.world)
-    total = 0.0
-    for step, (chosen, flipped) in enumerate(_batches(rows, recipe, epoch, steps)):
+    total = stand.loss_sum
+    for step, (chosen, flipped) in _batches(rows, recipe, epoch, range(stand.step, steps)):
         _pace(optimizer, recipe, step=epoch * steps + step, steps=recipe.epochs * steps)
         mine = slice(rank.number, None, rank.world)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
@@ -171,7 +184,7 @@ def teach_epoch(
         nn.utils.clip_grad_norm_(pupil.parameters(), LONGEST_GRADIENT)
         optimizer.step()
         total += float(loss.detach())
-        on_step(step + 1)
+        on_step(Stand(step + 1, total))
     return total / steps
 
 
@@ -252,14 +265,14 @@ def _moment(value: npt.NDArray[np.float32], like: Tensor, *, is_step: bool) -> T
 
 
 def _batches(
-    rows: npt.NDArray[np.int64], recipe: Recipe, epoch: int, steps: int
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
+    rows: npt.NDArray[np.int64], recipe: Recipe, epoch: int, steps: range
+) -> Iterator[tuple[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]]]:
     """Shuffled batches and which of their pictures are mirrored: flips only, all else changes quality."""
     rng = np.random.default_rng([recipe.seed, epoch])
     order, flips = rng.permutation(rows), rng.random(len(rows)) < 0.5
-    for step in range(steps):
+    for step in steps:
         part = slice(step * recipe.batch, (step + 1) * recipe.batch)
-        yield order[part], flips[part]
+        yield step, (order[part], flips[part])
 
 
 def _views(

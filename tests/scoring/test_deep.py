@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from django.conf import LazySettings
 
-from scoring import deep, deep_course
+from scoring import deep, deep_candidate, deep_course
 from scoring.core.splits import HOLDOUT, TRAIN
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.deep import deep_seconds
@@ -95,7 +96,13 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
     assert serving().displayed.kind == "base"
 
 
-def test_a_killed_run_is_taken_up_at_its_last_epoch(
+def abandoned(run: TrainingRun) -> None:
+    """Its worker fell silent, and the sweeper noticed."""
+    TrainingRun.objects.update(lease_until=run.created_at)
+    assert training_sweep()["freed"] == 1
+
+
+def test_a_killed_run_is_taken_up_where_it_stood(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEEP_EPOCHS = 2
@@ -110,12 +117,19 @@ def test_a_killed_run_is_taken_up_at_its_last_epoch(
         return real(*args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(deep_course, "teach_epoch", dying)
+    TrainingRun.objects.update(attempts=7)
     with pytest.raises(SystemExit):
         training_execute(run_id=run.pk)
     run.refresh_from_db()
     assert (run.state, len(run.curve)) == ("running", 1)
-    TrainingRun.objects.update(lease_until=run.created_at)
-    assert training_sweep()["freed"] == 1
+    assert run.attempts == 0  # something was gained, so the death that follows is the first
+    abandoned(run)
+    with monkeypatch.context() as patched:
+        patched.setattr(deep_candidate, "_tried", lambda *args: sys.exit())
+        with pytest.raises(SystemExit):
+            training_execute(run_id=run.pk)
+    abandoned(run)
+    monkeypatch.setattr(deep_candidate, "_extracted", None)  # what was made is not made again
     assert training_execute(run_id=run.pk) == "evaluated"
     assert begun == [0, 1, 1]  # the first epoch was not done again
     run.refresh_from_db()
@@ -151,7 +165,7 @@ def test_too_few_labels_are_refused_before_anything_is_queued(monkeypatch: pytes
     assert not TrainingRun.objects.exists()
 
 
-def test_a_deep_run_is_given_up_only_after_many_deaths_in_one_epoch() -> None:
+def test_a_deep_run_is_given_up_only_after_many_deaths_with_nothing_gained() -> None:
     run = started(labelled(stored=False))
     past = run.created_at
     TrainingRun.objects.update(state="running", attempts=7, lease_until=past, token=uuid4())

@@ -1,4 +1,4 @@
-"""A course on disk: stopped anywhere it loses at most an epoch and ends the same; damage is passed over."""
+"""A course on disk: stopped anywhere it loses a step and ends the same; damage is passed over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from scoring.core.checkpoint import read_tensor_file
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.fine_tune import Recipe
 from scoring.core.types import ByteArray, FloatArray
-from scoring.deep_course import checkpoint_read, course_read, course_run, course_write, views_write
+from scoring.deep_course import course_read, course_run, course_write, views_are_of, views_write
+from scoring.deep_keep import DEAREST, KEEP_S, Pace, checkpoint_read
 from tests.scoring.core.test_fine_tune import ROWS, TinyEncoder, start_of, tiny
 
 
@@ -82,26 +83,105 @@ def test_a_point_an_epoch_with_loss_srcc_and_seconds(course: Path) -> None:
     assert {line["steps"] for line in heard if "steps" in line} == {3}
 
 
-def test_killed_after_any_step_it_loses_at_most_an_epoch_and_ends_the_same(course: Path) -> None:
-    course_run(course, told=quiet)
-    whole = final_state(course)
-    for stop in range(1, 16, 2):
-        for path in [course / "checkpoints.json", *(course / "checkpoints").glob("*")]:
-            path.unlink()
-        left = [stop]
+class Clock:
+    """Says what the test says."""
 
-        def killing(line: Mapping[str, Any], left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] == 0:
-                raise KilledError
+    def __init__(self) -> None:
+        self.now = 100.0
 
-        with pytest.raises(KilledError):
-            course_run(course, told=killing)
-        found = checkpoint_read(course)
-        assert (found.epoch if found else 0) == (stop - 1) // 5 + (stop % 5 == 0)  # told five times an epoch
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every step, as if each took long and cost nothing."""
+    monkeypatch.setattr(Pace, "is_due", lambda pace: True)
+
+
+def forget(course: Path) -> None:
+    for path in [course / "checkpoints.json", *(course / "checkpoints").glob("*")]:
+        path.unlink(missing_ok=True)
+
+
+def lived(course: Path, words: int) -> bool:
+    """Run until so many words were told, and die; whether it came to its end before."""
+    left = [words]
+
+    def killing(line: Mapping[str, Any]) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+
+    try:
+        course_run(course, told=killing)
+    except KilledError:
+        return False
+    return True
+
+
+def stands_at(course: Path) -> tuple[int, int]:
+    found = checkpoint_read(course)
+    return (found.epoch, found.stand.step) if found else (0, 0)
+
+
+def test_killed_after_any_word_it_loses_one_step_and_ends_the_same(course: Path, hasty: None) -> None:
+    heard: list[Mapping[str, Any]] = []
+    course_run(course, told=heard.append)
+    whole = checkpoint_read(course)
+    assert whole is not None
+    for stop in range(1, len(heard) + 1, 5):
+        forget(course)
+        assert not lived(course, stop)
+        begun = [(line["epoch"] - 1) * 3 + line["step"] for line in heard[:stop] if "step" in line]
+        epoch, step = stands_at(course)
+        assert begun[-1] - (epoch * 3 + step) <= 1
         course_run(course, told=quiet)
         ended = final_state(course)
-        assert all(np.array_equal(ended[name], whole[name]) for name in whole)
+        assert all(np.array_equal(ended[name], whole.state[name]) for name in whole.state)
+        again = checkpoint_read(course)
+        assert again is not None
+        assert [point["loss"] for point in again.curve] == [point["loss"] for point in whole.curve]
+
+
+def test_dying_at_every_second_step_it_still_comes_to_its_end(course: Path) -> None:
+    course_run(course, told=quiet)
+    whole = final_state(course)
+    forget(course)
+    places = [stands_at(course)]
+    while not lived(course, 4):  # a step, the word that it is kept, a step: dead at what comes then
+        assert stands_at(course) > places[-1]
+        places.append(stands_at(course))
+    assert any(step for _epoch, step in places)
+    ended = final_state(course)
+    assert all(np.array_equal(ended[name], whole[name]) for name in whole)
+
+
+def test_the_first_step_of_a_life_is_kept_then_half_of_what_it_did_then_each_half_minute() -> None:
+    clock, kept = Clock(), []
+    pace = Pace(clock)
+    for second in range(1, 201):
+        clock.now += 1
+        if pace.is_due():
+            pace.written(began=clock.now)
+            kept.append(second)
+    assert kept == [1, 2, 4, 8, 16, 32, 62, 92, 122, 152, 182]
+    clock.now += 5
+    pace.written(began=clock.now - 5)  # a big network on a slow disk
+    clock.now += KEEP_S + 1
+    assert not pace.is_due()
+    clock.now += DEAREST * 5
+    assert pace.is_due()
+
+
+def test_views_kept_by_another_worker_are_known_by_their_picture(tmp_path: Path) -> None:
+    grey = np.zeros((4, 4, 3), dtype=np.uint8)
+    views_write(tmp_path, 0, whole=grey, crop=grey, image=7)
+    assert views_are_of(tmp_path, 0, image=7)
+    assert not views_are_of(tmp_path, 0, image=8)
+    assert not views_are_of(tmp_path, 1, image=7)
+    (tmp_path / "views" / "0.npz").write_bytes(b"half a file")
+    assert not views_are_of(tmp_path, 0, image=7)
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(course: Path) -> None:
