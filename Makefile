@@ -10,7 +10,7 @@ CORPUS ?=
 SCORES ?=
 # The CPU wheels of torch are a tenth of the default ones: TORCH_INDEX=<PyTorch's CPU index> takes them.
 TORCH_INDEX ?=
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt \
   $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 BIN := $(VENV)/bin
 APP := $(VENV)/.installed

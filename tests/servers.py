@@ -16,7 +16,11 @@ import pytest
 
 from iqa_site.embedded import PostgresServer, ValkeyServer, start_postgres, start_valkey
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # many small sums: threads only wait for each other
+# Many small sums, several test processes: threads of one would only wait for the other's.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nobody pulls the plug on a test's database; that the real one writes through has a test of its own.
+HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _started: list[PostgresServer | ValkeyServer] = []
 _folder: Path | None = None
 
@@ -26,7 +30,7 @@ def _start() -> None:
     _folder = Path(tempfile.mkdtemp(prefix="vitrine-tests-"))
     os.environ["VITRINE_DATA"] = str(_folder)
     if not os.environ.get("DATABASE_URL"):
-        postgres = start_postgres(_folder)
+        postgres = start_postgres(_folder, settings=HASTY)
         _started.append(postgres)
         os.environ["DATABASE_URL"] = postgres.url
     if not os.environ.get("REDIS_URL"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,11 @@ def test_the_catalogue_knows_every_marked_string(tmp_path: Path) -> None:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "weights"))
     shutil.copy(ROOT / "manage.py", copy)
     subprocess.run(
-        ["django-admin", "makemessages", "-l", "zh_Hans", "--no-wrap", "--no-location"],
+        [sys.executable, "-m", "django", "makemessages", "-l", "zh_Hans", "--no-wrap", "--no-location"],
         cwd=copy,
         check=True,
         capture_output=True,
-        env={"PATH": f"{ROOT / '.venv' / 'bin'}:{Path(shutil.which('python') or '').parent}:/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin"},
     )
     said = statistics_of(copy / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po")
     assert "untranslated" not in said, said
