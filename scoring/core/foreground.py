@@ -11,6 +11,8 @@ from PIL import Image
 
 from scoring.core.types import Box, ByteArray, FloatArray
 
+Mask = npt.NDArray[np.bool_]
+
 WORK_SIDE = 160
 RING_SHARE = 0.05
 PLAIN_SPREAD = 9.0  # grey levels: median deviation of the outer ring below which it is one surface
@@ -21,7 +23,7 @@ CENTRE_BOX = Box(0.15, 0.15, 0.85, 0.85)
 class Foreground:
     """``mask`` bool (h, w) at working size (<= 160 a side), ``box`` in fractions, ``confidence`` 0-1."""
 
-    mask: npt.NDArray[np.bool_]
+    mask: Mask
     box: Box
     confidence: float
     plain_background: bool
@@ -73,7 +75,7 @@ def shrinking(size: tuple[int, int], longest: int) -> int:
     return max(1, -(-max(size) // longest))
 
 
-def _ring(height: int, width: int) -> npt.NDArray[np.bool_]:
+def _ring(height: int, width: int) -> Mask:
     edge = max(1, round(min(height, width) * RING_SHARE))
     ring = np.ones((height, width), dtype=bool)
     ring[edge : height - edge, edge : width - edge] = False
@@ -86,15 +88,38 @@ def _centre_weight(height: int, width: int) -> FloatArray:
     return np.asarray(np.exp(-1.2 * (x**2 + y**2)), dtype=np.float32)
 
 
-def _solid(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _solid(mask: Mask) -> Mask:
     """Close small holes, drop specks: keep parts of at least a tenth of the largest."""
-    closed = scipy.ndimage.binary_closing(mask, iterations=2) | mask
+    bare = np.pad(~grown(mask, 2), 1, constant_values=True)  # outside the picture is no product
+    closed = ~grown(bare, 2)[1:-1, 1:-1] | mask
     labels, count = scipy.ndimage.label(closed)
     if count == 0:
         return mask
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return np.asarray(scipy.ndimage.binary_fill_holes((sizes >= 0.1 * sizes.max())[labels] & (labels > 0)))
+    return _filled((sizes >= 0.1 * sizes.max())[labels])
+
+
+def grown(mask: Mask, times: int) -> Mask:
+    """The mask and what is at most so many steps up, down, left or right of it."""
+    for _ in range(times):
+        wider = mask.copy()
+        wider[1:] |= mask[:-1]
+        wider[:-1] |= mask[1:]
+        wider[:, 1:] |= mask[:, :-1]
+        wider[:, :-1] |= mask[:, 1:]
+        mask = wider
+    return mask
+
+
+def _filled(mask: Mask) -> Mask:
+    """With what cannot be reached from the rim."""
+    labels, count = scipy.ndimage.label(~mask)
+    outside = np.zeros(count + 1, dtype=bool)
+    for rim in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        outside[rim] = True
+    outside[0] = False
+    return np.asarray(~outside[labels])
 
 
 def _otsu(values: FloatArray) -> float:
@@ -111,7 +136,7 @@ def _otsu(values: FloatArray) -> float:
     return float(middles[int(between.argmax())])
 
 
-def _box_of(mask: npt.NDArray[np.bool_]) -> Box:
+def _box_of(mask: Mask) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     height, width = mask.shape
     return Box(
@@ -122,7 +147,7 @@ def _box_of(mask: npt.NDArray[np.bool_]) -> Box:
     )
 
 
-def _box_mask(height: int, width: int) -> npt.NDArray[np.bool_]:
+def _box_mask(height: int, width: int) -> Mask:
     mask = np.zeros((height, width), dtype=bool)
     mask[int(0.15 * height) : max(1, int(0.85 * height)), int(0.15 * width) : max(1, int(0.85 * width))] = (
         True

@@ -14,7 +14,7 @@ import scipy  # its parts load where first used: the web starts without
 
 from scoring.core.decode import Picture
 from scoring.core.detail import detail_of
-from scoring.core.foreground import Foreground, estimate_foreground, shrinking
+from scoring.core.foreground import Foreground, estimate_foreground, grown, shrinking
 from scoring.core.illuminant import TINT_NAMES, balance, tint_of
 from scoring.core.lettering import LETTER_NAMES, MIDDLE_SIDE, letters_of
 from scoring.core.types import ByteArray, FloatArray
@@ -201,7 +201,7 @@ def _steps(luma: FloatArray) -> FloatArray:
 def _background(
     luma: FloatArray, steps: FloatArray, darkest: FloatArray, foreground: Foreground
 ) -> dict[str, float]:
-    outside = _mask_at(~scipy.ndimage.binary_dilation(foreground.mask, iterations=2), luma.shape)
+    outside = _mask_at(~grown(foreground.mask, 2), luma.shape)
     if outside.mean() < 0.02:
         outside = np.ones_like(outside)
     behind = luma[outside]
