@@ -25,14 +25,14 @@ from typing import Any
 from bench.claims import report
 from bench.fresh import fresh_site
 
-LEASE_S = 5
+LEASE_S = 8
 LIMIT_S = 3600
 MOST_STEPS, LONGEST_STEP_S = 6, 0.8  # of a life, before it is killed
 STAGES = ("waiting", "loading", "preparing", "training", "extracting", "evaluating", "judging", "registering")
 WORKER = """
 import os, sys, time, django
 django.setup()
-from scoring import deep, deep_course, run_lease, train
+from scoring import deep, deep_candidate, deep_course, run_lease, train
 from scoring.core.fine_tune import steps_per_epoch
 from scoring.models import TrainingRun
 
@@ -62,6 +62,7 @@ def noted(*args, stand, on_step, **more):
 
 deep_course.teach_epoch, train.run_claim = noted, claimed
 deep.BATCH["cpu"] = 4  # short steps: a beat between any two
+deep_candidate.EXTRACT_AT_ONCE = 2
 deep.FEWEST_TAUGHT = 12
 while TrainingRun.objects.filter(state__in=["queued", "running"]).exists():
     train.training_sweep()

@@ -34,6 +34,8 @@ __all__ = [
     "consensus_solve_due",
     "label_fix",
     "labels_of",
+    "others_exist",
+    "slots_open",
 ]
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ def _settle(item: Item) -> Consensus | None:
     wanted = _wanted(item, votes, people)
     asked = max(wanted, item.project.holdout_votes) if item.is_holdout else wanted
     if len(votes) < asked:
-        _slots_open(item, asked - len(votes))
+        slots_open(item, asked - len(votes))
     else:
         _slots_close(item)
     _route(item, _verdicts(item, votes, people, label), is_enough=len(votes) >= wanted)
@@ -222,7 +224,7 @@ def _wanted(item: Item, votes: Sequence[Annotation], people: People) -> int:
     return max(wanted, len(votes) + 1) if item.returned_to_id is not None else wanted
 
 
-def _slots_open(item: Item, needed: int) -> None:
+def slots_open(item: Item, needed: int) -> None:
     """See to it that so many slots can be voted on: closed ones are opened again, then new ones made."""
     slots = list(Assignment.objects.filter(item_id=item.pk).order_by("slot"))
     needed -= sum(slot.state in (Slot.FREE, Slot.LEASED) for slot in slots)
@@ -296,10 +298,10 @@ def _is_urgent(item: Item, verdict: Verdict) -> bool:
     """An annotator's flag does not wait; nor does a dispute that no further annotator can settle."""
     if verdict.reason == ANNOTATOR:
         return True
-    return verdict.reason == DISAGREEMENT and not _others_exist(item)
+    return verdict.reason == DISAGREEMENT and not others_exist(item)
 
 
-def _others_exist(item: Item) -> bool:
+def others_exist(item: Item) -> bool:
     """Whether an annotator is left who has neither voted on the item nor passed on it."""
     able = Membership.objects.filter(
         project_id=item.project_id, role=Membership.Role.ANNOTATOR, is_paused=False, user__is_active=True

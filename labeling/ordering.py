@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from labeling.again import again_open
 from labeling.core.priority import (
     Waiting,
     draws_by_quota,
@@ -141,7 +142,9 @@ def queue_reorder(*, project: Project) -> int:
         return 0
     try:
         facts = _facts(project)
-        moved = _reorder(project, serving().displayed)
+        model = serving().displayed
+        moved = _reorder(project, model)
+        again_open(project=project, model=model)
         cache.set(_cache_key(project), facts, timeout=None)
     finally:
         cache.delete(lock)
@@ -167,7 +170,7 @@ def _facts(project: Project) -> dict[str, Any]:
     told = Item.objects.filter(project=project).aggregate(
         items=Count("id"), newest=Max("id"), labels=Count("id", filter=~Q(state=Item.State.OPEN))
     )
-    rules = [str(project.order), sorted(quotas_of(project).items())]
+    rules = [str(project.order), str(project.asks_again), sorted(quotas_of(project).items())]
     order = {"order": str(rules), "model": serving().displayed_id}
     return {**told, **order, "at": timezone.now().isoformat()}
 

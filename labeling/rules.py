@@ -27,6 +27,7 @@ FIELDS = (
     "overlap",
     "max_overlap",
     "order",
+    "asks_again",
     "lease_minutes",
     "session_minutes",
     "blind_rate",
@@ -109,6 +110,12 @@ WHERE t.id = a.item_id AND t.project_id = %(project)s AND t.state = 'open' AND N
   AND a.state = 'closed' AND a.slot <= %(overlap)s
   AND NOT EXISTS (SELECT 1 FROM labeling_annotation v WHERE v.assignment_id = a.id)
 """
+# Slots opened on finished labels (again.py), where nobody holds them.
+ASK_NO_MORE = """
+UPDATE labeling_assignment a SET state = 'closed' FROM labeling_item t
+WHERE t.id = a.item_id AND t.project_id = %(project)s AND t.state = 'settled' AND NOT t.is_holdout
+  AND a.state = 'free'
+"""
 
 
 class RulesError(BadInputError):
@@ -146,6 +153,9 @@ def project_change(
         _spare_those_at_work(fresh)
     if "overlap" in moved:
         _slots_fit(fresh)
+    if "asks_again" in moved and fresh.asks_again != Project.AsksAgain.ACT:
+        with connection.cursor() as cursor:
+            cursor.execute(ASK_NO_MORE, {"project": fresh.pk})
     if told_after:
         event_note(actor=by, verb="project.change", target=fresh, before=told_before, after=told_after)
     return fresh

@@ -94,6 +94,7 @@ VERB_WORDS: dict[str, Promise] = {
     "review.return": gettext_lazy("returned it to the author"),
     "review.fix": gettext_lazy("fixed the rating and approved"),
     "consensus.settle": gettext_lazy("settled a label"),
+    "queue.ask_again": gettext_lazy("asked for one more vote"),
     "ingest.start": gettext_lazy("began an import"),
     "ingest.cancel": gettext_lazy("stopped an import"),
     "ingest.resume": gettext_lazy("went on with an import"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def deep_candidate(
 ) -> Made:
     """Weights, features and trial of a tuned network that started from ``base``; features made so far are
     kept in ``folder``, so that another worker need not make them again."""
-    tensors = _with_ranges(_with_encoder(base, pupil), rows)
+    tensors = _with_ranges(_with_encoder(base, pupil), rows, beat)
     draft = write_tensors(models_folder(), tensors, {"draft of run": run.pk})
     weights = models_folder() / f"{draft}.safetensors"
     features = _features_of(rows, weights, folder, beat)
@@ -122,7 +122,7 @@ def _with_encoder(base: ModelVersion, pupil: Any) -> dict[str, npt.NDArray[Any]]
 
 
 def _with_ranges(
-    tensors: dict[str, npt.NDArray[Any]], rows: Sequence[DatasetRow]
+    tensors: dict[str, npt.NDArray[Any]], rows: Sequence[DatasetRow], beat: Beat
 ) -> dict[str, npt.NDArray[Any]]:
     """With the tuned encoder's ranges on pictures it learned from; without any it serves in float."""
     tensors = without_ranges(tensors)
@@ -137,8 +137,14 @@ def _with_ranges(
     if views:
         start = len(device.ENCODER_PREFIX)
         encoder = {n[start:]: value for n, value in tensors.items() if n.startswith(device.ENCODER_PREFIX)}
-        tensors |= measured_ranges(encoder, views).tensors()
+        tensors |= measured_ranges(encoder, _beating(views, beat)).tensors()
     return tensors
+
+
+def _beating(views: Sequence[ByteArray], beat: Beat) -> Iterator[ByteArray]:
+    for view in views:
+        beat("extracting", TAUGHT)
+        yield view
 
 
 def _with_head(weights: Path, head: Head) -> dict[str, npt.NDArray[Any]]:

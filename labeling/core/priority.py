@@ -1,7 +1,7 @@
 """From what is worth asking to one number per item: higher is handed out first.
 
-Three layers that never overlap: items somebody has begun (a label half made is worth little), the batch
-that active learning chose with random pictures among it, and the rest.
+Layers that never overlap: items somebody has begun (a label half made is worth little), finished ones worth
+another vote, the batch that active learning chose with random pictures among it, and the rest.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 BEGUN = 3.0
+AGAIN = 2.5  # a finished label that is worth another vote more than any new picture is
 BATCH_TOP, BATCH_FLOOR = 2.0, 1.0
 DIGITS = 2  # of the rest: a priority that hardly moved is not written again
 

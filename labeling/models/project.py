@@ -35,11 +35,23 @@ class Project(models.Model):
         DIVERSITY = "diversity", _("Most diverse first")
         RANDOM = "random", _("Random")
 
+    class AsksAgain(models.TextChoices):
+        OFF = "off", _("Never")
+        ADVISE = "advise", _("Say so on the Learning page")
+        ACT = "act", _("Ask by itself")
+
     name = models.CharField(_("name"), max_length=200, unique=True)
     guidelines = models.TextField(_("guidelines"), blank=True, default="")
     overlap = models.PositiveSmallIntegerField(_("votes per image"), default=2)
     max_overlap = models.PositiveSmallIntegerField(_("most votes where people disagree"), default=5)
     order = models.CharField(_("order"), max_length=16, choices=Order, default=Order.MIXED)
+    asks_again = models.CharField(
+        _("another vote where it is worth more than a new picture"),
+        max_length=8,
+        choices=AsksAgain,
+        default=AsksAgain.ADVISE,
+        db_default=AsksAgain.ADVISE,
+    )
     lease_minutes = models.PositiveSmallIntegerField(_("lease in minutes"), default=12)
     blind_rate = models.FloatField(_("blind audit rate"), default=0.15)
     planted_rate = models.FloatField(_("planted wrong predictions"), default=0.03)

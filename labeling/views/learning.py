@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.again import items_again
 from labeling.core.priority import BATCH_FLOOR, BEGUN
 from labeling.current import current_project
 from labeling.holdout import sellers_judged, yardstick_of
@@ -92,7 +93,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "checked": _checked(measured),
         "advice": (advice := _advice(forecast, cost, money)),
         "hours_per_point": _hours(advice, money),
-        "again": _again(measured),
+        "again": _again(measured) if project.asks_again != Project.AsksAgain.OFF else None,
+        "asked_again": items_again(project=project).count(),
         "model": serving().champion,
         "yardstick": yardstick_of(project=project),
         "sellers": _sellers(project),
@@ -192,11 +194,8 @@ def _sellers(project: Project) -> dict[str, int] | None:
 
 def _next(project: Project) -> list[Next]:
     """The first of the queue, each with the reason for its place."""
-    items = list(
-        Item.objects.filter(project=project, state=Item.State.OPEN)
-        .select_related("image__product")
-        .order_by("-priority", "id")[:NEXT_SHOWN]
-    )
+    waiting = Item.objects.filter(project=project, state=Item.State.OPEN) | items_again(project=project)
+    items = list(waiting.select_related("image__product").order_by("-priority", "id")[:NEXT_SHOWN])
     stds = dict(
         Score.objects.filter(
             model_id=serving().displayed_id, image_id__in=[item.image_id for item in items]
@@ -206,6 +205,8 @@ def _next(project: Project) -> list[Next]:
 
 
 def _why(item: Item, std: float | None, project: Project) -> Promise | str:
+    if item.state == Item.State.SETTLED and not item.is_holdout:
+        return _("has its label; one more vote here is worth more than one on a new picture")
     if item.priority >= BEGUN:
         return _("begun: one more vote finishes it")
     if item.is_holdout:

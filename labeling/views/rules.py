@@ -49,7 +49,7 @@ PARTS = (
         "votes",
         gettext_lazy("Votes"),
         gettext_lazy("How many people see a picture, in what order, and for how long it is theirs."),
-        ("overlap", "max_overlap", "order", "quotas", "lease_minutes", "session_minutes"),
+        ("overlap", "max_overlap", "order", "asks_again", "quotas", "lease_minutes", "session_minutes"),
     ),
     Part(
         "honest",
@@ -86,6 +86,9 @@ HELP: dict[str, Promise] = {
     "guidelines": gettext_lazy("Shown to everybody who labels here."),
     "overlap": gettext_lazy("Holds for pictures that are still open."),
     "max_overlap": gettext_lazy("One more person is asked at a time, up to this number."),
+    "asks_again": gettext_lazy(
+        "“Ask by itself” opens one more vote on some finished pictures, up to the most votes above."
+    ),
     "lease_minutes": gettext_lazy("After that a picture nobody voted on goes to others."),
     "session_minutes": gettext_lazy("Then the page proposes a pause."),
     "blind_rate": gettext_lazy("The score is hidden: shows how much it sways people."),

@@ -22,6 +22,7 @@ LANDMARKS = 256  # pictures that stand for the pool in its kernel: what few of t
 TASTE = 0.02  # variance no vote removes (the head is not the truth), beside a picture's own of one
 VOTE_NOISE = 2.6  # variance of one vote, beside a picture's own: 1.61 squared, as in KonIQ-10k
 JITTER = 1e-5
+CLEARLY = 1.1  # times a vote on a new picture: a tie goes to the new one
 
 
 def kernel_features(
@@ -114,6 +115,38 @@ def votes_worth(rows: FloatArray, known: FloatArray, votes: npt.ArrayLike, *, ov
     new = pool.gains(float(precision_of(overlap))) / overlap
     again = pool.gains_of(known, precision_of(cast + 1) - precision_of(cast))
     return VotesWorth(_best_tenth(new), _best_tenth(again))
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A labelled picture worth another vote: its row, and that vote in votes on the best new pictures."""
+
+    row: int
+    worth: float
+
+
+def worth_again(
+    rows: FloatArray, known: FloatArray, votes: npt.ArrayLike, *, overlap: int, most: int
+) -> list[Again]:
+    """Of ``known`` (M, D) with ``votes`` (M,) each those where one more is worth more than a vote on the best
+    tenth of the new ``rows`` (N, D), which need ``overlap``; best first, up to ``most``, each once.
+
+    What was taken counts before the next is weighed.
+    """
+    cast = np.asarray(votes, dtype=np.float64)
+    pool, more = PoolVariance(rows, known, precision_of(cast)), precision_of(cast + 1) - precision_of(cast)
+    found: list[Again] = []
+    left = np.ones(len(cast), dtype=bool)
+    while left.any() and len(found) < most:
+        new = _best_tenth(pool.gains(float(precision_of(overlap)))) / overlap
+        again = np.where(left, pool.gains_of(known, more), -np.inf)
+        row = int(np.argmax(again))
+        if again[row] <= CLEARLY * new:
+            break
+        found.append(Again(row, float(again[row] / new) if new > 0 else np.inf))
+        left[row] = False
+        pool.add(known[row], float(more[row]))
+    return found
 
 
 def _best_tenth(values: Array) -> float:

@@ -9,7 +9,7 @@ from skactiveml.regressor import SklearnNormalRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from scoring.core.design import PoolVariance, kernel_features, precision_of, votes_worth
+from scoring.core.design import PoolVariance, kernel_features, precision_of, votes_worth, worth_again
 
 LABEL = float(precision_of(3))
 
@@ -98,3 +98,20 @@ def test_where_new_pictures_repeat_what_is_labelled_once_another_vote_is_worth_a
     worth = votes_worth(rows, rows, np.ones(30), overlap=5)
     assert worth.again > worth.new
     assert votes_worth(rows[:0], rows, np.ones(30), overlap=5).new == 0.0
+
+
+def test_asking_again_wins_only_where_new_pictures_are_like_labelled_ones() -> None:
+    kinds = np.eye(6, dtype=np.float32)
+    new = kinds[np.arange(60) % 3]
+    found = worth_again(new, kinds[:3], [2, 2, 2], overlap=2, most=2)
+    assert len({each.row for each in found}) == len(found) == 2
+    assert all(each.worth > 1 for each in found)
+    unseen = kinds[np.arange(60) % 6]
+    assert worth_again(unseen, kinds[:3], [2, 2, 2], overlap=2, most=2) == []
+
+
+def test_the_noisiest_label_is_asked_about_first_and_enough_votes_end_it() -> None:
+    kinds = np.eye(3, dtype=np.float32)
+    new = kinds[np.arange(60) % 3]
+    assert worth_again(new, kinds, [3, 2, 3], overlap=2, most=1)[0].row == 1
+    assert worth_again(new, kinds, [9, 9, 9], overlap=2, most=9) == []
