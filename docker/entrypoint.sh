@@ -53,9 +53,8 @@ wait_for_database
 case "$role" in
   web)
     export VITRINE_DEVICE=cpu # it scores single pictures; the graphics card is the workers'
-    exec gunicorn iqa_site.wsgi:application --bind=0.0.0.0:8000 --worker-class=gthread \
-      --workers="${VITRINE_WEB_WORKERS:-2}" --threads="${VITRINE_WEB_THREADS:-4}" \
-      --preload --no-control-socket --worker-tmp-dir=/tmp --graceful-timeout=20 --timeout=120 --access-logfile=-
+    exec gunicorn iqa_site.wsgi:application --bind=0.0.0.0:8000 --config=python:iqa_site.web_server \
+      --worker-tmp-dir=/tmp --graceful-timeout=20 --access-logfile=-
     ;;
   # Two workers look after maintenance: a long training or import must not hold up the sweepers.
   io) worker io io,maintenance "${VITRINE_WORKER_PROCESSES:-2}" ;;

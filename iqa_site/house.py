@@ -21,7 +21,6 @@ from iqa_site.embedded_valkey import ValkeyServer
 from iqa_site.instance import Instance, Tenancy, child_environment, number_environment
 from iqa_site.supervisor import Program, Supervisor
 
-WEB_WORKERS, WEB_THREADS = 2, 4
 MANY_CORES = 4
 STEPS = (("--migrate", "migrations"), ("--static", "static"))
 
@@ -239,8 +238,7 @@ class House:
 
 def web_command(bind: str) -> list[str]:
     """Words after ``python -m`` that start the web server at an address."""
-    words = ["--worker-class=gthread", f"--workers={WEB_WORKERS}", f"--threads={WEB_THREADS}"]
-    words += ["--preload", "--no-control-socket", "--graceful-timeout=4", "--timeout=120"]
+    words = ["--config=python:iqa_site.web_server", "--graceful-timeout=4"]
     return ["gunicorn", "iqa_site.wsgi:application", f"--bind={bind}", *words]
 
 

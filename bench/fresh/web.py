@@ -41,12 +41,15 @@ def web(data: Path, port: int, *, with_static: bool = False) -> Iterator[psutil.
 @contextmanager
 def worker(data: Path) -> Iterator[None]:
     """The worker of imports, exports and labels, once it takes messages."""
+    from iqa_site.processes import give_way
+
     words = ["--queues=io,maintenance", "--concurrency=2", "--loglevel=INFO"]
     words += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = [sys.executable, "-m", "celery", "-A", "iqa_site.celery", "worker", *words]
     path = data / "worker.log"
     with path.open("wb") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log)
+        give_way(child.pid)
         try:
             until = time.monotonic() + 120
             while b" ready." not in path.read_bytes() and time.monotonic() < until:
