@@ -119,9 +119,10 @@ def _full(blobs: list[bytes]) -> int:
 
 def _prepare(blobs: list[bytes]) -> int:
     from scoring.core.decode import decode_picture
-    from scoring.core.features import views_of
+    from scoring.core.features import measured_on_product, views_of
 
-    return len([views_of(decode_picture(blob)) for blob in blobs])
+    pictures = [decode_picture(blob) for blob in blobs]
+    return len([measured_on_product(picture, views_of(picture), None) for picture in pictures])
 
 
 if __name__ == "__main__":

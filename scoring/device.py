@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -21,18 +20,24 @@ from typing import Any
 import numpy as np
 
 from scoring.core.checkpoint import read_tensor_file, write_whole
-from scoring.core.decode import MEAN, SCALE, PictureError, decode_picture
+from scoring.core.decode import Picture, PictureError, decode_picture, whole_view
 from scoring.core.explain import Heat, heat_of
 from scoring.core.features import (
     FEATURE_CODE,
+    WHOLE_LONGEST,
     FeatureModel,
     Views,
     compose,
     compose_each,
+    measured_on_product,
     model_from_tensors,
     views_of,
 )
+from scoring.core.foreground import Foreground, before_busy, before_plain
 from scoring.core.head import Head, head_from_tensors
+from scoring.core.locate import Locator, locator_in
+from scoring.core.look import Encode, Seen, graph_reader, in_batches, one_by_one
+from scoring.core.measures import small_copy
 from scoring.core.quantise import Ranges, ranges_in
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures
 
@@ -41,10 +46,10 @@ BASE_WEIGHTS = Path(os.environ.get("VITRINE_WEIGHTS") or SHIPPED)
 ENCODER_PREFIX, HEAD_PREFIX, CONFIG = "encoder.", "head.", "config.json"
 
 PRECISIONS = ("int8", "fp32")
-GRAPH_FORM = "1"  # raise when graphs are written differently: a cached one would stay
+GRAPH_FORM = "2"  # raise when graphs are written differently: a cached one would stay
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}  # older x86 clips sums of products at 16 bits
 
-Encode = Callable[[Sequence[Sequence[ByteArray]]], list[FloatArray]]  # per picture the views, to one vector
+
 _lock = threading.Lock()
 
 
@@ -86,23 +91,44 @@ def extract_each(
 ) -> list[ImageFeatures | PictureError]:
     """Features of each stored picture, or why it has none; one bad picture spoils no other."""
     qualities = jpeg_qualities or [None] * len(blobs)
-    prepared: list[Views | PictureError] = []
+    prepared: list[tuple[Picture, Views] | PictureError] = []
     for blob, quality in zip(blobs, qualities, strict=True):
         try:
-            prepared.append(views_of(decode_picture(blob, jpeg_quality=quality)))
+            picture = decode_picture(blob, jpeg_quality=quality)
+            prepared.append((picture, views_of(picture)))
         except PictureError as error:
             prepared.append(error)
-    good = [(each.whole, each.crop) for each in prepared if isinstance(each, Views)]
+    good = [each for each in prepared if isinstance(each, tuple)]
     if not good:
         return [each for each in prepared if isinstance(each, PictureError)]
+    seen = _encoder(weights)([(views.whole, views.crop) for _, views in good])
     composed = iter(
         compose_each(
             model=_feature_model(weights),
-            raws=np.stack(_encoder(weights)(good)),
-            measured=[each.measured for each in prepared if isinstance(each, Views)],
+            raws=np.stack([each.raw for each in seen]),
+            measured=[
+                measured_on_product(picture, views, _likely(each, weights))
+                for (picture, views), each in zip(good, seen, strict=True)
+            ],
         )
     )
-    return [next(composed) if isinstance(each, Views) else each for each in prepared]
+    return [next(composed) if isinstance(each, tuple) else each for each in prepared]
+
+
+def foreground_of(picture: Picture, weights: Path = BASE_WEIGHTS) -> Foreground:
+    """Where the product is; the network is asked before busy backgrounds alone."""
+    small = small_copy(picture)
+    plain = before_plain(small)
+    if plain:
+        return plain
+    seen = _encoder(weights)([[whole_view(picture, longest=WHOLE_LONGEST)]])[0]
+    return before_busy(small, _likely(seen, weights))
+
+
+def _likely(seen: Seen, weights: Path) -> FloatArray | None:
+    """How likely each place is the product, where network and weights can tell."""
+    locator = locator_of(weights)
+    return locator.likely(seen.maps) if locator and seen.maps else None
 
 
 def heat_of_bytes(
@@ -112,28 +138,30 @@ def heat_of_bytes(
     picture = decode_picture(blob, jpeg_quality=jpeg_quality)
     encode, model = _encoder(weights), _feature_model(weights)
     views = views_of(picture)
-    raw = encode([(views.whole, views.crop)])[0]
-    said = compose(model=model, raw=raw, measured=views.measured)
+    seen = encode([(views.whole, views.crop)])[0]
+    measured = measured_on_product(picture, views, _likely(seen, weights))
+    said = compose(model=model, raw=seen.raw, measured=measured)
     return heat_of(
         picture=picture,
-        raw=raw,
-        measured=views.measured,
+        raw=seen.raw,
+        measured=measured,
         probabilities={finding.defect: finding.probability for finding in said.findings},
         model=model,
         head=head,
-        encode_tiles=lambda tiles: encode([(tile,) for tile in tiles]),
+        encode_tiles=lambda tiles: [each.raw for each in encode([(tile,) for tile in tiles])],
     )
 
 
 def network_alone(views: Sequence[ByteArray], weights: Path = BASE_WEIGHTS) -> FloatArray:
     """The raw vector of some views of one picture, nothing else: what a bench holds the rest against."""
-    return _encoder(weights)([views])[0]
+    return _encoder(weights)([views])[0].raw
 
 
 def warm_up(weights: Path = BASE_WEIGHTS) -> None:
     """Load everything now, so that the first picture is as quick as the next."""
     _encoder(weights)
     _feature_model(weights)
+    locator_of(weights)
 
 
 @lru_cache(maxsize=2)
@@ -144,6 +172,12 @@ def _tensors(weights: Path) -> dict[str, Any]:
 @lru_cache(maxsize=2)
 def _feature_model(weights: Path) -> FeatureModel:
     return model_from_tensors(_tensors(weights), version=feature_version(weights))
+
+
+@lru_cache(maxsize=2)
+def locator_of(weights: Path = BASE_WEIGHTS) -> Locator | None:
+    """What tells the product from a busy background in the maps of these weights."""
+    return locator_in(_tensors(weights))
 
 
 def _encoder(weights: Path) -> Encode:
@@ -191,56 +225,15 @@ def _onnx_encoder(weights: Path) -> Encode:
         str(exported_graph(weights)), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(view: ByteArray) -> FloatArray:
-        return np.asarray(session.run(None, {"pictures": view[None]})[0][0], dtype=np.float32)
-
-    side_by_side = _views_at_once(run)
-
-    def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[FloatArray]:
-        # One view at a time: on a CPU batching gains nothing and costs page faults.
-        told = side_by_side([view for views in pictures for view in views])
-        return [np.concatenate([next(told) for _ in views]) for views in pictures]
-
-    return encode
-
-
-def _views_at_once(
-    run: Callable[[ByteArray], FloatArray],
-) -> Callable[[Sequence[ByteArray]], Iterator[FloatArray]]:
-    """``run`` over views, as many at once as this process has threads: better than many threads for one."""
     threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or os.cpu_count() or 1
-    if threads == 1:
-        return lambda views: map(run, views)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
-    return lambda views: pool.map(run, views)
+    return one_by_one(graph_reader(session), threads=threads)
 
 
 def _torch_encoder(weights: Path) -> Encode:
-    import torch
-
     from scoring.core.backbone import encoder_module
 
     device = "cuda" if _cuda_is_there() else "cpu"
-    encoder: Any = encoder_module(encoder_tensors(weights))
-    encoder = encoder.to(device, memory_format=torch.channels_last)
-
-    def run(batch: Sequence[ByteArray]) -> FloatArray:
-        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # channels stay last
-        pictures = (pixels.float() - MEAN) / SCALE
-        with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            return np.asarray(encoder(pictures).float().cpu().numpy(), dtype=np.float32)
-
-    def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[FloatArray]:
-        flat = [view for views in pictures for view in views]
-        told: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(flat)
-        for shape in {view.shape for view in flat}:  # views of one shape share a batch
-            members = [n for n, view in enumerate(flat) if view.shape == shape]
-            for n, features in zip(members, run([flat[n] for n in members]), strict=True):
-                told[n] = features
-        rest = iter(told)
-        return [np.concatenate([next(rest) for _ in views]) for views in pictures]
-
-    return encode
+    return in_batches(encoder_module(encoder_tensors(weights)), device)
 
 
 def _is_foreign(weights: Path) -> bool:

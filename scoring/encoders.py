@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from scoring.core.checkpoint import read_tensor_file
-from scoring.core.decode import as_input
+from scoring.core.locate import Locator, locator_in
+from scoring.core.look import Encode, graph_reader, in_batches, one_by_one
 from scoring.core.quantise import Ranges, measured_ranges
 from scoring.core.types import ByteArray, FloatArray
 from scoring.device import CONFIG, cpu_graph
@@ -23,13 +24,15 @@ COUNTER = "num_batches_tracked"  # batch norm keeps it for training only
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """An encoder's tensors by name, directions (K, R) it was taught, if it was, its layers' ranges, and
-    whether no person's score ever moved it: benches may ask only such a one about scored pictures."""
+    """An encoder's tensors by name, directions (K, R) it was taught, if it was, its layers' ranges, whether
+    no person's score ever moved it (benches may ask only such a one about scored pictures), and what tells
+    the product in its maps."""
 
     tensors: dict[str, Any]
     taught: FloatArray | None
     ranges: Ranges | None = None
     unscored: bool = True
+    locator: Locator | None = None
 
     def shipped(self) -> dict[str, Any]:
         """What a weights file holds of it: weights in half precision, ranges as they are."""
@@ -38,6 +41,8 @@ class EncoderWeights:
             for name, value in self.tensors.items()
         }
         body[UNSCORED] = np.array([self.unscored], dtype=np.uint8)
+        if self.locator is not None:
+            body |= self.locator.tensors()
         return body if self.ranges is None else body | self.ranges.tensors()
 
     def ranged(self, views: Sequence[ByteArray]) -> EncoderWeights:
@@ -75,13 +80,13 @@ def read_encoders(tuned: Path | None, backbone: str = "lite0") -> list[EncoderWe
 def _tuned(tensors: Mapping[str, Any]) -> EncoderWeights:
     prefix = "encoder."
     encoder = {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
-    unscored = bool(tensors.get(UNSCORED, [0])[0])
+    unscored, locator = bool(tensors.get(UNSCORED, [0])[0]), locator_in(tensors)
     if "norm.running_var" not in tensors:
-        return EncoderWeights(encoder, None, unscored=unscored)
+        return EncoderWeights(encoder, None, unscored=unscored, locator=locator)
     # What taught it: the directions of the score and of each fault.
     spread = np.sqrt(tensors["norm.running_var"].astype(np.float32) + 1e-5)
     heads = [tensors[f"{name}.weight"].astype(np.float32) for name in ("score_head", "fault_head")]
-    return EncoderWeights(encoder, np.concatenate(heads) / spread, unscored=unscored)
+    return EncoderWeights(encoder, np.concatenate(heads) / spread, unscored=unscored, locator=locator)
 
 
 def export(encoder: EncoderWeights, folder: Path, name: str) -> Path:
@@ -95,28 +100,18 @@ def export(encoder: EncoderWeights, folder: Path, name: str) -> Path:
     return path
 
 
-def view_reader(path: Path) -> Callable[[ByteArray], FloatArray]:
-    """The exported encoder as a function of one view, uint8 (h, w, 3)."""
+def open_encoder(path: Path) -> Encode:
+    """The exported encoder, on one thread."""
     if path.suffix == ".safetensors":
-        return _torch_reader(path)
+        import torch
+
+        from scoring.core.backbone import encoder_module
+
+        torch.set_num_threads(1)
+        return in_batches(encoder_module(read_tensor_file(path)), "cpu")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda view: np.asarray(session.run(None, {"pictures": view[None]})[0][0], dtype=np.float32)
-
-
-def _torch_reader(path: Path) -> Callable[[ByteArray], FloatArray]:
-    import torch
-
-    from scoring.core.backbone import encoder_module
-
-    torch.set_num_threads(1)
-    encoder = encoder_module(read_tensor_file(path))
-
-    def read(view: ByteArray) -> FloatArray:
-        with torch.inference_mode():
-            return np.asarray(encoder(torch.from_numpy(as_input(view)[None]))[0].numpy(), dtype=np.float32)
-
-    return read
+    return one_by_one(graph_reader(session), threads=1)

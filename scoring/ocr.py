@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from scoring.core.decode import PictureError, decode_picture
-from scoring.core.foreground import estimate_foreground
 from scoring.core.overlay import Line, with_text
 from scoring.core.types import Box, Defect, ImageFeatures
+from scoring.device import foreground_of
 
 LONGEST = 640  # text that matters on a shop's page is still read at this size
 SUSPECTED_FROM = 0.05
@@ -45,7 +45,7 @@ def _is_suspected(features: ImageFeatures) -> bool:
 
 def _read(features: ImageFeatures, blob: bytes) -> ImageFeatures:
     picture = decode_picture(blob)
-    return with_text(features, lines_of(picture.image), estimate_foreground(picture.rgb))
+    return with_text(features, lines_of(picture.image), foreground_of(picture))
 
 
 def lines_of(image: Image.Image) -> list[Line]:

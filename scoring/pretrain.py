@@ -20,7 +20,7 @@ import math
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,21 @@ from scoring.core.checkpoint import write_tensors
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
 from scoring.core.evidence import Array, Evidence
-from scoring.core.features import FEATURE_CODE, Views, model_to_tensors, views_of
+from scoring.core.features import (
+    FEATURE_CODE,
+    measure_row,
+    measured_on_product,
+    model_to_tensors,
+    views_of,
+)
 from scoring.core.head import head_to_tensors
-from scoring.core.measures import MEASURE_NAMES
+from scoring.core.locate import Locator
+from scoring.core.look import Encode
 from scoring.core.metrics import srcc
 from scoring.core.ridge import kfold
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect, FloatArray
-from scoring.encoders import EncoderWeights, export, read_encoders, view_reader
+from scoring.encoders import EncoderWeights, export, open_encoder, read_encoders
 from scoring.photos import draw_of, read_photo, seen_photos
 
 CALIBRATION_ROWS = 100
@@ -71,7 +78,8 @@ class Task:
     is_shop: bool = False
 
 
-_readers: list[Callable[[ByteArray], FloatArray]] = []
+_encoders: list[Encode] = []
+_locators: list[Locator] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = read_encoders(options.tuned, options.backbone)[: 1 if left_out else None]
     encoders = [encoder.ranged(views) for encoder in found]
     files = [export(encoder, options.out, f"encoder{number}") for number, encoder in enumerate(encoders)]
-    evidence, *folds = gather(tasks, files, processes=options.processes)
+    evidence, *folds = gather(tasks, files, processes=options.processes, locator=encoders[0].locator)
     if options.keep is not None:
         _keep(options.keep, evidence, tasks)
     if folds:
@@ -144,12 +152,17 @@ def _scored_tasks(scores: Path) -> list[Task]:
         ]
 
 
-def gather(tasks: Sequence[Task], files: Sequence[Path], *, processes: int) -> list[Evidence]:
-    """Raw vectors by each network, and measures, of every task in order, by several processes."""
+def gather(
+    tasks: Sequence[Task], files: Sequence[Path], *, processes: int, locator: Locator | None = None
+) -> list[Evidence]:
+    """Raw vectors by each network, and measures, of every task in order, by several processes.
+
+    ``locator`` tells the product in the first network's maps.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     raws: list[list[FloatArray]] = [[] for _ in files]
     measures = []
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (files,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (files, locator)) as pool:
         for done, (told, measured) in enumerate(pool.imap(_work, tasks, chunksize=4), start=1):
             for kept, raw in zip(raws, told, strict=True):
                 kept.append(raw)
@@ -280,22 +293,26 @@ def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
 
 def calibration_views(tasks: Sequence[Task]) -> list[ByteArray]:
     """Both views of a hundred rows through all: between which limits an encoder's values lie."""
-    some = [_views(task) for task in tasks[:: 1 + len(tasks) // CALIBRATION_ROWS]]
+    some = [views_of(_picture(task)) for task in tasks[:: 1 + len(tasks) // CALIBRATION_ROWS]]
     return [view for views in some for view in (views.whole, views.crop)]
 
 
-def _views(task: Task) -> Views:
+def _picture(task: Task) -> Picture:
     rgb = read_photo(Path(task.path))
     if task.fault is not None:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
-    return views_of(Picture(rgb))
+    return Picture(rgb)
 
 
-def _start(files: Sequence[Path]) -> None:
-    _readers[:] = [view_reader(file) for file in files]
+def _start(files: Sequence[Path], locator: Locator | None) -> None:
+    _encoders[:] = [open_encoder(file) for file in files]
+    _locators[:] = [] if locator is None else [locator]
 
 
 def _work(task: Task) -> tuple[list[FloatArray], FloatArray]:
-    views = _views(task)
-    raws = [np.concatenate([read(views.whole), read(views.crop)]) for read in _readers]
-    return raws, np.array([views.measured.values[name] for name in MEASURE_NAMES], dtype=np.float32)
+    picture = _picture(task)
+    views = views_of(picture)
+    seen = [encode([(views.whole, views.crop)])[0] for encode in _encoders]
+    likely = [locator.likely(seen[0].maps) for locator in _locators]
+    measured = measured_on_product(picture, views, likely[0] if likely else None)
+    return [each.raw for each in seen], measure_row(measured)

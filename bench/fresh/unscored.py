@@ -79,7 +79,7 @@ def _fit(given: Path | None, pictures: Sequence[Path], kept: Path) -> None:
         tasks = _tasks(pictures)
         encoder = read_encoder(given).ranged(pretrain.calibration_views(tasks))
         file = export(encoder, Path(folder), "encoder")
-        evidence, *_ = pretrain.gather(tasks, [file], processes=os.cpu_count() or 1)
+        evidence, *_ = pretrain.gather(tasks, [file], processes=os.cpu_count() or 1, locator=encoder.locator)
         wanted = argparse.Namespace(out=Path(folder), seed=SEED, size=pretrain.VECTOR_SIZE)
         pretrain.fit_and_write(evidence, encoder, wanted, None)
         draft = kept.with_suffix(f".{os.getpid()}.part")

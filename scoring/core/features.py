@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from scoring.core.decode import Picture, native_pixels, whole_view
 from scoring.core.defects import findings_of
-from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture
+from scoring.core.foreground import Foreground, before_busy, before_plain
+from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture, small_copy
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures, NotFiniteError
 
 FEATURE_CODE = "3"  # raise when views, measures or composition change: cached vectors must not mix
 WHOLE_LONGEST = 256
 CROP_SIDE = 256
+MIDDLE = (0.5, 0.5)
 EMBEDDING_SIZE = 128
 CLIP = 5.0
 FELT_CLIP = 12.0  # a fault cannot be surer than certain
@@ -26,11 +28,11 @@ MEASURE_WEIGHT = 0.1  # of a standard measure beside the network, whose first di
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What one picture sends to the network, uint8 (h, w, 3), and its measures."""
+    """What one picture sends to the network, uint8 (h, w, 3), and the product if its background is plain."""
 
     whole: ByteArray
     crop: ByteArray
-    measured: Measured
+    before_plain: Foreground | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,22 @@ class FeatureModel:
 
 
 def views_of(picture: Picture) -> Views:
-    """The two views of model.md: the whole picture, and native pixels at the middle of the product."""
-    measured = measure_picture(picture)
+    """The two views of model.md: the whole picture, and native pixels at the middle of the product.
+
+    Before a busy background it is the picture's middle, since the network is still to say where things are.
+    """
+    product = before_plain(small_copy(picture))
     return Views(
         whole=whole_view(picture, longest=WHOLE_LONGEST),
-        crop=native_pixels(picture.image, side=CROP_SIDE, centre=measured.foreground.middle),
-        measured=measured,
+        crop=native_pixels(picture.image, side=CROP_SIDE, centre=product.middle if product else MIDDLE),
+        before_plain=product,
     )
+
+
+def measured_on_product(picture: Picture, views: Views, likely: FloatArray | None) -> Measured:
+    """Measures of a picture, on the product where ``likely`` (h, w) or a plain background tells it apart."""
+    product = views.before_plain or before_busy(small_copy(picture), likely)
+    return measure_picture(picture, product)
 
 
 def compose(*, model: FeatureModel, raw: FloatArray, measured: Measured) -> ImageFeatures:

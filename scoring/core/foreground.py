@@ -1,4 +1,7 @@
-"""Where the product is: a classical estimate, sure on plain backgrounds and modest on busy ones."""
+"""Where the product is: by what differs from a plain background; before a busy one by what the network sees.
+
+Without a network's word (``scoring.core.locate``) the estimate on busy backgrounds is classical and modest.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ Mask = npt.NDArray[np.bool_]
 WORK_SIDE = 160
 RING_SHARE = 0.05
 PLAIN_SPREAD = 9.0  # grey levels: median deviation of the outer ring below which it is one surface
+TOLD_CONFIDENCE, GUESS_CONFIDENCE = 0.9, 0.5  # at most, of a network's word and of a classical guess
+KNOWN_FROM = 0.55
 CENTRE_BOX = Box(0.15, 0.15, 0.85, 0.85)
 
 
@@ -30,32 +35,64 @@ class Foreground:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """Where to look closely (fractions x, y): the product before a plain background, else the middle."""
-        if not self.plain_background:
+        """Where to look closely (fractions x, y): the product if it is known, else the picture's middle."""
+        if not self.plain_background and self.confidence < KNOWN_FROM:
             return 0.5, 0.5
         return (self.box.left + self.box.right) / 2, (self.box.top + self.box.bottom) / 2
 
 
 def estimate_foreground(rgb: ByteArray) -> Foreground:
-    """Foreground of uint8 (H, W, 3): what differs from the outer ring, near the middle."""
+    """Foreground of uint8 (H, W, 3) without asking a network."""
+    return before_plain(rgb) or before_busy(rgb)
+
+
+def before_plain(rgb: ByteArray) -> Foreground | None:
+    """What differs from the outer ring, if that is one surface; None where it is not."""
     small = shrink(rgb, WORK_SIDE)
-    height, width = small.shape[:2]
-    ring = _ring(height, width)
-    border = small[ring]
+    centre, spread = _surface(small)
+    if spread >= PLAIN_SPREAD:
+        return None
+    return _sized(_solid(_apart(small, centre) > max(10.0, 3.0 * spread)), 0.9, plain=True)
+
+
+def before_busy(rgb: ByteArray, likely: FloatArray | None = None) -> Foreground:
+    """What ``likely`` (h, w), 0-1, says is the product; without it, what differs from the ring and is near
+    the middle."""
+    if likely is not None:
+        size = shrunk(rgb, WORK_SIDE).shape
+        return _as_told(likely, size[0], size[1])
+    small = shrink(rgb, WORK_SIDE)
+    distance = scipy.ndimage.gaussian_filter(_apart(small, _surface(small)[0]), 2.0)
+    distance *= _centre_weight(*distance.shape)
+    return _sized(_solid(distance > _otsu(distance)), GUESS_CONFIDENCE, plain=False)
+
+
+def _surface(small: FloatArray) -> tuple[FloatArray, float]:
+    """Colour (3,) of the outer ring, and by how much it usually varies, in levels."""
+    border = small[_ring(*small.shape[:2])]
     centre = np.median(border, axis=0)
-    spread = float(np.median(np.abs(border - centre)))
-    apart = small - centre.astype(np.float32)
-    distance = np.sqrt(np.einsum("hwc,hwc->hw", apart, apart) / 3)
-    plain = spread < PLAIN_SPREAD
-    if not plain:
-        distance = scipy.ndimage.gaussian_filter(distance, 2.0) * _centre_weight(height, width)
-    threshold = max(10.0, 3.0 * spread) if plain else _otsu(distance)
-    mask = _solid(distance > threshold)
+    return centre.astype(np.float32), float(np.median(np.abs(border - centre)))
+
+
+def _apart(small: FloatArray, centre: FloatArray) -> FloatArray:
+    """How far each place (h, w) is from a colour, in levels."""
+    apart = small - centre
+    return np.asarray(np.sqrt(np.einsum("hwc,hwc->hw", apart, apart) / 3), dtype=np.float32)
+
+
+def _as_told(likely: FloatArray, height: int, width: int) -> Foreground:
+    """Where the product is more likely than not, as sure as the places are."""
+    image = Image.fromarray(likely.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    told = np.asarray(image)
+    return _sized(_solid(told > 0.5), float(TOLD_CONFIDENCE * np.abs(2 * told - 1).mean()), plain=False)
+
+
+def _sized(mask: npt.NDArray[np.bool_], confidence: float, *, plain: bool) -> Foreground:
+    """With its box, if it is neither nothing nor everything."""
     share = float(mask.mean())
     if not 0.004 < share < 0.985:
-        return Foreground(_box_mask(height, width), CENTRE_BOX, 0.1, plain)
-    confidence = (0.9 if plain else 0.5) * min(1.0, share / 0.03)
-    return Foreground(mask, _box_of(mask), confidence, plain)
+        return Foreground(_box_mask(*mask.shape), CENTRE_BOX, 0.1, plain)
+    return Foreground(mask, _box_of(mask), confidence * min(1.0, share / 0.03), plain)
 
 
 def shrink(rgb: ByteArray, longest: int) -> FloatArray:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.lite import (
@@ -27,12 +27,14 @@ from scoring.core.lite import (
     BlockShape,
     block_shapes,
     lite_name,
+    map_blocks,
     same_pads,
 )
 from scoring.core.quantise import Ranges
 from scoring.core.types import FloatArray
 
 PICTURES, FEATURES, TOLD_LIMITS, TOLD_INPUTS = "pictures", "features", "limits", "inputs"
+MAPS = ("map8", "map16", "map32")  # (N, h, w, C) each, in the order of lite.MAP_STRIDES; made where asked for
 OPSET, IR_VERSION = 17, 8
 RUNTIME_DOMAIN = "com.microsoft"  # ONNX Runtime's own operators: channels last, and sums of int8
 WEIGHT_STEPS = 127  # of a signed byte, zero in the middle
@@ -72,6 +74,7 @@ class _Writer(Protocol):
     ) -> str: ...
     def add(self, x: str, y: str) -> str: ...
     def tap(self, x: str, channels: int) -> None: ...
+    def show(self, x: str, name: str) -> None: ...
 
 
 def _walk(writer: _Writer, tensors: Tensors) -> None:
@@ -79,9 +82,13 @@ def _walk(writer: _Writer, tensors: Tensors) -> None:
     weight, bias = _folded(tensors, "_conv_stem", "_bn0")
     x = writer.conv(writer.start(), weight, bias, stride=STEM_STRIDE, groups=1, bends=True)
     writer.tap(x, len(weight))
-    for number, shape in enumerate(block_shapes(lite_name(tensors))):
+    variant = lite_name(tensors)
+    shown = dict(zip(map_blocks(variant), MAPS, strict=True))
+    for number, shape in enumerate(block_shapes(variant)):
         x = _walk_block(writer, tensors, f"_blocks.{number}.", shape, x)
         writer.tap(x, shape.outputs)
+        if number in shown:
+            writer.show(x, shown[number])
     weight, bias = _folded(tensors, "_conv_head", "_bn1")
     writer.tap(writer.conv(x, weight, bias, stride=1, groups=1, bends=True), len(weight))
 
@@ -114,7 +121,8 @@ class _Nodes:
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
         self._pooled: list[str] = []
-        self._outputs = [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", None])]
+        self._outputs: list[ValueInfoProto] = []
+        self.give(FEATURES, "batch", None)
 
     def node(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
         output = output or f"{kind}{len(self._nodes)}"
@@ -123,6 +131,11 @@ class _Nodes:
 
     def constant(self, name: str, value: npt.ArrayLike) -> str:
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def give(self, name: str, *sides: int | str | None) -> str:
+        """``name`` as one more output of the graph, in float."""
+        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
         return name
 
     def written(self) -> bytes:
@@ -158,14 +171,11 @@ class _Float(_Nodes):
     ) -> str:
         number = len(self._layers)
         self._inputs.append(x)
-        names = [self.constant(f"weight{number}", weight), self.constant(f"bias{number}", bias)]
-        y = self.node("Conv", [x, *names], group=groups, **_window(weight, stride))
+        told = [self.constant(f"weight{number}", weight), self.constant(f"bias{number}", bias)]
+        y = self.node("Conv", [x, *told], group=groups, **_window(weight, stride))
         if bends:
-            limits = [
-                self.constant("least", np.float32(0)),
-                self.constant("most", np.float32(LEVELS_AT_MOST)),
-            ]
-            y = self.node("Clip", [y, *limits])
+            ends = (("least", 0.0), ("most", LEVELS_AT_MOST))
+            y = self.node("Clip", [y, *(self.constant(name, np.float32(end)) for name, end in ends)])
         self._layers.append(y)
         return y
 
@@ -182,18 +192,17 @@ class _Float(_Nodes):
         )
         self._pooled += [self.node("Flatten", [each], axis=1) for each in (mean, spread)]
 
+    def show(self, x: str, name: str) -> None:
+        self.node("Transpose", [x], perm=[0, 2, 3, 1], output=self.give(name, "batch", None, None, None))
+
     def tell_ranges(self) -> None:
         pairs = [
             self.node("Concat", [self._end("ReduceMin", x), self._end("ReduceMax", x)], axis=1)
             for x in self._layers
         ]
-        self.node("Concat", pairs, axis=0, output=TOLD_LIMITS)
+        self.node("Concat", pairs, axis=0, output=self.give(TOLD_LIMITS, None, 2))
         means = [self.node("ReduceMean", [x], axes=[0, 2, 3], keepdims=0) for x in self._inputs]
-        self.node("Concat", means, axis=0, output=TOLD_INPUTS)
-        self._outputs += [
-            helper.make_tensor_value_info(TOLD_LIMITS, TensorProto.FLOAT, [None, 2]),
-            helper.make_tensor_value_info(TOLD_INPUTS, TensorProto.FLOAT, [None]),
-        ]
+        self.node("Concat", means, axis=0, output=self.give(TOLD_INPUTS, None))
 
     def _end(self, kind: str, x: str) -> str:
         shape = self.constant("one.by.one", np.array([1, 1], dtype=np.int64))
@@ -272,6 +281,9 @@ class _Int8(_Nodes):
         spread = self.node("Sqrt", [self.node("Add", [variance, eps])])
         level = self.node("Sub", [mean, self.constant(f"{x}.zero.float", np.float32(zero))])
         self._pooled += [self.node("Mul", [each, f"{x}.step"]) for each in (level, spread)]
+
+    def show(self, x: str, name: str) -> None:
+        self.node("DequantizeLinear", self._three(x), output=self.give(name, "batch", None, None, None))
 
     def _shift(self, errors: FloatArray, groups: int) -> npt.NDArray[np.float64]:
         """By how much rounding weights (O, I, k, k) moves each output (O,), on the average of its inputs."""

@@ -30,6 +30,8 @@ BATCH_NORM_EPS = 1e-3
 SPREAD_EPS = 1e-8  # added to a variance before its root
 LEVELS_AT_MOST = 6.0  # of ReLU6
 
+MAP_STRIDES = (8, 16, 32)  # pixels a side of one place of the maps by which things are located
+
 Pads = tuple[int, int, int, int]  # left, right, top, bottom
 
 
@@ -81,6 +83,12 @@ def same_pads(kernel: int, stride: int) -> Pads:
 def feature_count(name: str = "lite0") -> int:
     """F: numbers one view gives."""
     return int(tap_places(name)[-1].stop)
+
+
+def map_blocks(name: str = "lite0") -> tuple[int, ...]:
+    """The block after which the picture is last an eighth, a 16th, a 32nd of its side: where things are."""
+    strides = STEM_STRIDE * np.cumprod([block.stride for block in block_shapes(name)])
+    return tuple(int(np.flatnonzero(strides == stride)[-1]) for stride in MAP_STRIDES)
 
 
 def tap_places(name: str = "lite0") -> list[slice]:

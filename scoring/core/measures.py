@@ -85,11 +85,12 @@ class Measured:
     foreground: Foreground
 
 
-def measure_picture(picture: Picture) -> Measured:
-    """All measures of a picture. Without a ``jpeg_quality`` (no JPEG) it counts as 100."""
+def measure_picture(picture: Picture, foreground: Foreground | None = None) -> Measured:
+    """All measures of a picture. Without a ``jpeg_quality`` (no JPEG) it counts as 100; without a
+    ``foreground`` one is estimated."""
     width, height = picture.image.size
-    small = _at_most(picture, SMALL_SIDE)
-    foreground = estimate_foreground(small)
+    small = small_copy(picture)
+    foreground = foreground or estimate_foreground(small)
     planes = np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
     luma = np.tensordot(LUMA, planes, axes=1)
     steps = _steps(luma)
@@ -116,8 +117,9 @@ def measure_picture(picture: Picture) -> Measured:
     return Measured(dict(zip(MEASURE_NAMES, row, strict=True)), foreground)
 
 
-def _at_most(picture: Picture, longest: int) -> ByteArray:
-    return np.asarray(picture.reduced(shrinking(picture.image.size, longest)), dtype=np.uint8)
+def small_copy(picture: Picture) -> ByteArray:
+    """What light, colour and framing are measured on, uint8 (h, w, 3), no side over 256."""
+    return np.asarray(picture.reduced(shrinking(picture.image.size, SMALL_SIDE)), dtype=np.uint8)
 
 
 def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:

@@ -24,6 +24,7 @@ from scoring.core.lite import (
     STEM_STRIDE,
     BlockShape,
     block_shapes,
+    map_blocks,
     same_pads,
 )
 
@@ -68,15 +69,23 @@ class Encoder(nn.Module):
         self._conv_head = nn.Conv2d(shapes[-1].outputs, HEAD_CHANNELS, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(HEAD_CHANNELS, eps=BATCH_NORM_EPS)
         self.pads = same_pads(STEM_KERNEL, STEM_STRIDE)
+        self.mapped = map_blocks(name)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.look(x)[0]
+
+    def look(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same features, and the maps (B, h, w, C) of ``lite.map_blocks``."""
+        maps = []
         x = functional.relu6(self._bn0(self._conv_stem(functional.pad(x, self.pads))))
         pooled = _mean_and_std(x)
-        for block in self._blocks:
+        for number, block in enumerate(self._blocks):
             x = block(x)
             pooled += _mean_and_std(x)
+            if number in self.mapped:
+                maps.append(x.permute(0, 2, 3, 1))
         pooled += _mean_and_std(functional.relu6(self._bn1(self._conv_head(x))))
-        return torch.cat(pooled, dim=1)
+        return torch.cat(pooled, dim=1), maps
 
 
 def load_encoder(tensors: Mapping[str, Tensor], name: str = "lite0") -> Encoder:
