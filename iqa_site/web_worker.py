@@ -27,6 +27,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 PLACES = 256  # workers at once
 SLACK = 2  # lines above the share that are not worth a new one
 HEAD_START_S = 0.004  # how long a newcomer may wait for a worker with fewer lines
+STILL_THERE_S = 0.05  # how long after it a newcomer counts as the one that waited
 SEEN_OFF_S = 2.0  # how long a browser has to close a line after the last answer
 WARM_S = 3.0  # a worker whose database or broker does not answer in this time starts without
 
@@ -81,7 +82,7 @@ class FairThreads(ThreadWorker):  # type: ignore[misc]  # as above
         super().__init__(*args, **options)
         self.place = BOARD.take()  # in the parent, before the fork
         self._leaving: deque[tuple[socket.socket, float]] = deque()
-        self._resume_at: float | None = None  # monotonic: when to greet after having stood back
+        self._resume_at = 0.0  # monotonic: when to greet again after having stood back
 
     def run(self) -> None:
         """Serve, once every thread has its lines to database and broker: others answer meanwhile."""
@@ -108,26 +109,26 @@ class FairThreads(ThreadWorker):  # type: ignore[misc]  # as above
         self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, line))
 
     def _stands_back(self) -> bool:
-        """Whether others, who hold fewer lines, get a head start; never twice for one newcomer."""
-        if self._resume_at is not None:
-            self._resume_at = None
+        """Whether others, who hold fewer lines, get a head start; not twice for one newcomer."""
+        now = time.monotonic()
+        stood_back, self._resume_at = now < self._resume_at + STILL_THERE_S, 0.0
+        if stood_back or self.nr_conns <= min(BOARD.lines(), default=0):
             return False
-        if self.nr_conns <= min(BOARD.lines(), default=0):
-            return False
-        self._resume_at = time.monotonic() + HEAD_START_S
+        self._resume_at = now + HEAD_START_S
         super().set_accept_enabled(False)
         return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """As ever, but not while standing back."""
-        if self._resume_at is None or time.monotonic() >= self._resume_at or not self.alive:
+        if not enabled or time.monotonic() >= self._resume_at:
             super().set_accept_enabled(enabled)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """As ever; the others are told how many lines are held."""
         BOARD.tell(self.place, self.nr_conns)
-        if self._resume_at is not None:
-            timeout = max(0.0, min(timeout, self._resume_at - time.monotonic()))
+        head_start = self._resume_at - time.monotonic()
+        if head_start > 0:
+            timeout = min(timeout, head_start)
         super().wait_for_and_dispatch_events(timeout)
         self._forget_who_stays()
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from iqa_site.web_server import threads, workers
@@ -104,6 +105,24 @@ def test_a_worker_that_takes_a_killed_ones_place_gets_its_share_of_the_lines(por
             victim = ask(lines[0])
             os.kill(victim, signal.SIGKILL)
             assert shared_evenly(lines, without=victim)
+
+
+def test_a_worker_that_let_another_greet_a_newcomer_is_not_busy_with_it(port: int) -> None:
+    with ExitStack() as stack:
+        lines = [
+            stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)))
+            for _ in range(LINES)
+        ]
+        assert shared_evenly(lines)
+        spent = _cpu_of(lines)
+        time.sleep(0.4)
+        assert _cpu_of(lines) - spent < 0.1
+
+
+def _cpu_of(lines: list[http.client.HTTPConnection]) -> float:
+    """Processor seconds of all workers so far."""
+    times = [psutil.Process(worker).cpu_times() for worker in {ask(line) for line in lines}]
+    return sum(each.user + each.system for each in times)
 
 
 def test_lines_on_which_nothing_is_said_cost_no_thread(port: int) -> None:
