@@ -6,15 +6,18 @@ Without a network's word (``scoring.core.locate``) the estimate on busy backgrou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
 from PIL import Image
 
+from scoring.core.shares import middle
 from scoring.core.types import Box, ByteArray, FloatArray
 
 Mask = npt.NDArray[np.bool_]
+Pixels = ByteArray | Image.Image
 
 WORK_SIDE = 160
 RING_SHARE = 0.05
@@ -41,12 +44,12 @@ class Foreground:
         return (self.box.left + self.box.right) / 2, (self.box.top + self.box.bottom) / 2
 
 
-def estimate_foreground(rgb: ByteArray) -> Foreground:
-    """Foreground of uint8 (H, W, 3) without asking a network."""
+def estimate_foreground(rgb: Pixels) -> Foreground:
+    """Foreground of a picture, or of uint8 (H, W, 3), without asking a network."""
     return before_plain(rgb) or before_busy(rgb)
 
 
-def before_plain(rgb: ByteArray) -> Foreground | None:
+def before_plain(rgb: Pixels) -> Foreground | None:
     """What differs from the outer ring, if that is one surface; None where it is not."""
     small = shrink(rgb, WORK_SIDE)
     centre, spread = _surface(small)
@@ -55,7 +58,7 @@ def before_plain(rgb: ByteArray) -> Foreground | None:
     return _sized(_solid(_apart(small, centre) > max(10.0, 3.0 * spread)), 0.9, plain=True)
 
 
-def before_busy(rgb: ByteArray, likely: FloatArray | None = None) -> Foreground:
+def before_busy(rgb: Pixels, likely: FloatArray | None = None) -> Foreground:
     """What ``likely`` (h, w), 0-1, says is the product; without it, what differs from the ring and is near
     the middle."""
     if likely is not None:
@@ -69,9 +72,9 @@ def before_busy(rgb: ByteArray, likely: FloatArray | None = None) -> Foreground:
 
 def _surface(small: FloatArray) -> tuple[FloatArray, float]:
     """Colour (3,) of the outer ring, and by how much it usually varies, in levels."""
-    border = small[_ring(*small.shape[:2])]
-    centre = np.median(border, axis=0)
-    return centre.astype(np.float32), float(np.median(np.abs(border - centre)))
+    border = small.reshape(-1, 3)[np.flatnonzero(_ring(*small.shape[:2]))]
+    centre = np.array([middle(channel) for channel in border.T])
+    return centre.astype(np.float32), middle(np.abs(border - centre).ravel())
 
 
 def _apart(small: FloatArray, centre: FloatArray) -> FloatArray:
@@ -87,7 +90,7 @@ def _as_told(likely: FloatArray, height: int, width: int) -> Foreground:
     return _sized(_solid(told > 0.5), float(TOLD_CONFIDENCE * np.abs(2 * told - 1).mean()), plain=False)
 
 
-def _sized(mask: npt.NDArray[np.bool_], confidence: float, *, plain: bool) -> Foreground:
+def _sized(mask: Mask, confidence: float, *, plain: bool) -> Foreground:
     """With its box, if it is neither nothing nor everything."""
     share = float(mask.mean())
     if not 0.004 < share < 0.985:
@@ -95,12 +98,12 @@ def _sized(mask: npt.NDArray[np.bool_], confidence: float, *, plain: bool) -> Fo
     return Foreground(mask, _box_of(mask), confidence * min(1.0, share / 0.03), plain)
 
 
-def shrink(rgb: ByteArray, longest: int) -> FloatArray:
+def shrink(rgb: Pixels, longest: int) -> FloatArray:
     """``shrunk`` as float32."""
     return shrunk(rgb, longest).astype(np.float32)
 
 
-def shrunk(rgb: ByteArray | Image.Image, longest: int) -> ByteArray:
+def shrunk(rgb: Pixels, longest: int) -> ByteArray:
     """Box-averaged copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
     image = Image.fromarray(rgb) if isinstance(rgb, np.ndarray) else rgb
     factor = shrinking(image.size, longest)
@@ -119,6 +122,7 @@ def _ring(height: int, width: int) -> Mask:
     return ring
 
 
+@lru_cache(maxsize=16)
 def _centre_weight(height: int, width: int) -> FloatArray:
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.shares import middle
 from scoring.core.types import FloatArray
 
 ESTIMATES = ("common", "highlight", "peak", "bright", "dark", "grey")
@@ -35,9 +36,10 @@ def tint_of(planes: FloatArray) -> dict[str, float]:
     top, bottom = thin.max(axis=0), thin.min(axis=0)
     luma = thin.mean(axis=0)
     warmth, green = _chroma(thin)
+    lit = np.flatnonzero((luma > 30) & (bottom < 250))
     colourless = (top - bottom) < COLOURLESS * (top + 1.0)
     told = {
-        "common": _common(warmth[(luma > 30) & (bottom < 250)], green[(luma > 30) & (bottom < 250)]),
+        "common": _common(warmth[lit], green[lit]),
         "highlight": balance(_brightest(thin, top, bottom)),
         "peak": balance(_peaks(thin)),
         **{
@@ -114,7 +116,8 @@ def _tone(warmth: FloatArray, green: FloatArray, where: npt.NDArray[np.bool_]) -
     """Middle colour of surfaces of one brightness that may be grey."""
     if where.sum() <= 0.01 * where.size:
         return 0.0, 0.0
-    return float(np.median(warmth[where])), float(np.median(green[where]))
+    at = np.flatnonzero(where)
+    return middle(warmth[at]), middle(green[at])
 
 
 def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
@@ -125,7 +128,7 @@ def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
     if min(planes.shape[1:]) < 3:
         return (0.0, 0.0), 1.0
     logs = np.log2(planes + FLOOR)
-    size = np.log2(np.sqrt(np.einsum("chw,chw->hw", planes, planes)) + FLOOR)
+    size = np.log2(np.sqrt(np.square(planes).sum(axis=0)) + FLOOR)
     turn = _laplacian(size)
     inner = planes[:, 1:-1, 1:-1]
     top, bottom = inner.max(axis=0), inner.min(axis=0)
@@ -135,14 +138,16 @@ def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
         return (0.0, 0.0), 1.0
     own = turn.ravel()[at]
     apart = [_laplacian(logs[channel]).ravel()[at] - own for channel in (0, 2)]
-    unlike = np.hypot(*apart) / (np.abs(own) + LEAST_CONTRAST / 2)
-    best = np.argpartition(unlike, max(30, int(GREY_SHARE * len(at))) - 1)[
-        : max(30, int(GREY_SHARE * len(at)))
-    ]
+    unlike = np.sqrt(apart[0] ** 2 + apart[1] ** 2) / (np.abs(own) + LEAST_CONTRAST / 2)
+    count = max(30, int(GREY_SHARE * len(at)))
+    best = np.flatnonzero(unlike <= np.partition(unlike, count - 1)[count - 1])[:count]
     red, green, blue = (logs[channel, 1:-1, 1:-1].ravel()[at[best]] for channel in range(3))
-    colour = float(np.median(red - blue)), float(np.median(green - (red + blue) / 2))
-    return colour, float(np.median(unlike[best]))
+    colour = middle(red - blue), middle(green - (red + blue) / 2)
+    return colour, middle(unlike[best])
 
 
 def _laplacian(plane: FloatArray) -> FloatArray:
-    return 4 * plane[1:-1, 1:-1] - plane[:-2, 1:-1] - plane[2:, 1:-1] - plane[1:-1, :-2] - plane[1:-1, 2:]
+    turn = 4 * plane[1:-1, 1:-1]
+    for around in (plane[:-2, 1:-1], plane[2:, 1:-1], plane[1:-1, :-2], plane[1:-1, 2:]):
+        turn -= around
+    return turn

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
 from PIL import Image, ImageChops
 
+from scoring.core.shares import middle
 from scoring.core.types import FloatArray
 
 Bytes2 = npt.NDArray[np.uint8]
@@ -152,7 +153,7 @@ def _strokes(steps: Bytes2, plane: Bytes2) -> Strokes | None:
     inside = inside[np.argsort(part[inside], kind="stable")]
     runs, part = runs.of(inside), part[inside]
     at, begins = runs.pixels(width)
-    heads = np.flatnonzero(np.diff(part, prepend=-1))  # the first run of each stroke
+    heads = np.concatenate([[0], np.flatnonzero(part[1:] != part[:-1]) + 1])  # the first run of each stroke
     starts, area = begins[heads], areas[fitting].astype(np.float32)
     step, colour = steps.ravel()[at].astype(np.float32), plane.ravel()[at].astype(np.float32)
     mean = np.asarray(np.add.reduceat(colour, starts) / area, dtype=np.float32)
@@ -191,11 +192,11 @@ def _row(strokes: Strokes) -> float:
         if letters[number] < 2 or letters[number] <= best:
             break
         own = strokes.of(np.flatnonzero(row == number))
-        height = _middle(own.bottom - own.top)
+        height = middle(own.bottom - own.top)
         if own.bottom.max() - own.top.min() > 1.8 * height:
             continue
         step = float(own.step.mean())
-        even = max(0.0, 1 - _middle(own.spread) / (step + 1))
+        even = max(0.0, 1 - middle(own.spread) / (step + 1))
         alike = max(0.0, 1 - float(own.colour.std()) / (step + 1))
         best = max(best, min(letters[number], LONGEST_ROW) * even * alike * min(1.0, step / PLAIN_STEP))
     return float(best)
@@ -213,13 +214,6 @@ def _joined(next_to: npt.NDArray[np.bool_]) -> tuple[int, Indices]:
         least = found
     groups, group = np.unique(least, return_inverse=True)
     return len(groups), group
-
-
-def _middle(values: FloatArray) -> float:
-    """The median, of few values several times as fast as numpy's."""
-    ordered = np.sort(values)
-    half = len(ordered) // 2
-    return float(ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2)
 
 
 def _neighbours(strokes: Strokes) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,22 @@
+"""Two plain numbers of many pixels, several times as fast as numpy has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def middle(values: npt.NDArray[np.floating[Any]]) -> float:
+    """The median of finite values, without looking for others first."""
+    half = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, half)[half])
+    low, high = np.partition(values, (half - 1, half))[half - 1 : half + 1]
+    return (float(low) + float(high)) / 2
+
+
+def share(mask: npt.NDArray[np.bool_]) -> float:
+    """How much of a mask is true, 0-1, without making numbers of it."""
+    return float(np.count_nonzero(mask) / mask.size)
