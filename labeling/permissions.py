@@ -174,13 +174,6 @@ def highest_role(user: User) -> Membership.Role | None:
     return max((Role(role) for role in roles), key=lambda role: RANK[role], default=None)
 
 
-def require_site_role(user: User, least: Membership.Role) -> None:
-    """Refuse unless some project gives the person at least this role."""
-    role = highest_role(user)
-    if role is None or RANK[role] < RANK[least]:
-        raise NotAllowedError(f"This needs the role {least.label}.")
-
-
 def pages_for(user: User) -> list[dict[str, Any]]:
     """Menu entries the person may open."""
     role = highest_role(user)

@@ -42,12 +42,6 @@ class IsAnnotator(_Reached):
     """Anybody with a role."""
 
 
-class IsReviewer(_Reached):
-    """Reviewers and admins."""
-
-    least = "reviewer"
-
-
 class IsAdmin(_Reached):
     """Admins."""
 

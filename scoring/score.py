@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from scoring.access import require_reached
@@ -204,14 +204,6 @@ def displayed_scores() -> QuerySet[Score]:
     """Scores people see: those of the displayed model, for images that are not hidden."""
     displayed = Serving.objects.filter(pk=1).values("displayed_id")[:1]
     return Score.objects.filter(model_id=Subquery(displayed), image__is_hidden=False)
-
-
-def displayed_score_id() -> Subquery:
-    """For annotating images: the id of the score people see, null where there is none."""
-    displayed = Serving.objects.filter(pk=1).values("displayed_id")[:1]
-    return Subquery(
-        Score.objects.filter(image_id=OuterRef("pk"), model_id=Subquery(displayed)).values("id")[:1]
-    )
 
 
 def scores_of(*, image_ids: Iterable[int], model: ModelVersion | None = None) -> dict[int, Score]:

@@ -20,7 +20,6 @@ from scoring.core.foreground import estimate_foreground
 from scoring.core.types import ByteArray, Defect, FloatArray
 
 Rng = np.random.Generator
-VISIBLE_SEVERITY = 0.5
 REFERENCE_SIDE = 1000.0  # blur radii are given for a picture of this size and scale with it
 READABLE_STEP = 50.0  # levels: letters that differ less from what lies under them are not read
 WORDS = ("SALE", "NEW", "-50%", "FREE SHIPPING", "SAMPLE", "shop.example", "BEST PRICE", "ORIGINAL")
@@ -55,11 +54,6 @@ def degrade_region(rgb: ByteArray, fault: Defect, severity: float, rng: Rng) -> 
     whole = FAULTS[fault](rgb, severity, rng)
     mixed = rgb * (1 - soft) + whole * soft
     return Degraded(_bytes(mixed), fault, severity, distance <= 1)
-
-
-def visible_severity(fault: Defect) -> float:
-    """The severity at which a person at arm's length sees the fault at once."""
-    return VISIBLE_SEVERITY
 
 
 def to_linear(rgb: ByteArray) -> FloatArray:

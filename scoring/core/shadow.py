@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,10 +81,3 @@ def _agreement(shadow: Array, champion: Array) -> float:
 def _middle_and_slow(seconds: Array) -> tuple[float, float]:
     low, high = np.quantile(seconds, [0.5, 0.95])
     return float(low), float(high)
-
-
-def histogram_of(values: Sequence[float]) -> dict[str, int]:
-    """Differences in points, in steps of five from -20 to 20, the ends open."""
-    clipped = np.clip(np.asarray(values, dtype=np.float64), -22.4, 22.4)
-    counts, _edges = np.histogram(clipped, bins=np.arange(-22.5, 22.6, 5))
-    return {f"{5 * (number - 4):+d}": int(count) for number, count in enumerate(counts)}

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import uuid4
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeling.label import vote_give
 from labeling.lease import lease_next
 from labeling.models import Annotation, Assignment, Consensus, Item, Probe, ProbeAnswer, Project
 from tests.browser.conftest import Visits
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, label_make, score_make
-from tests.labeling.test_probes import gold_question
+from tests.labeling.test_probes import gold_answered
 
 Check = Callable[[Page, str], None]
 
@@ -64,23 +62,6 @@ def probe_row(project: Project, who: User, rating: int, **said: object) -> None:
         **said,
     )
     ProbeAnswer.objects.create(probe=probe, rater=who, rating=rating, key=uuid4(), body_digest="x")
-
-
-def gold_answered(cast: Cast, who: User, ratings: list[int]) -> None:
-    for rating in ratings:
-        question = gold_question(cast.project, stored=rating == 5)
-        probe = Probe.objects.create(
-            project=cast.project,
-            user=who,
-            kind="gold",
-            gold=question,
-            image=question.image,
-            scored_as=question.source,
-            expected_low=1,
-            expected_high=3,
-            lease_until=timezone.now() + timedelta(minutes=5),
-        )
-        vote_give(user=who, assignment_id=probe.pk, key=uuid4(), rating=rating)
 
 
 def test_a_paused_person_asks_and_an_admin_answers(page_of: Visits, cast: Cast, check: Check) -> None:

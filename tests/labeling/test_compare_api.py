@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 
 from labeling.compare import live_comparisons
 from labeling.models import Comparison, Project
 from tests.conftest import Cast
 from tests.factories import item_make, score_make
+from tests.labeling.conftest import Post
 
 pytestmark = pytest.mark.django_db
 
-Post = Callable[..., Any]
 
-
-@pytest.fixture
-def post(cast: Cast) -> Post:
-    """``post(user, "pairs", count=2)``: status and answer."""
-    clients: dict[int, Client] = {}
-
-    def send(user: User, name: str, **said: Any) -> tuple[int, Any]:
-        client = clients.setdefault(user.pk, Client())
-        client.force_login(user)
-        answer = client.post(f"/api/v1/label/{name}/", said, content_type="application/json")
-        return answer.status_code, answer.json()
-
+@pytest.fixture(autouse=True)
+def _pictures(cast: Cast) -> None:
     for _ in range(6):
         score_make(item_make(cast.project).image, overall=60, std=8)
-    return send
 
 
 def answer_of(pair: Any, answer: str = "left", **more: Any) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -16,24 +14,9 @@ from labeling.annotate import live_annotations
 from labeling.models import Annotation, Assignment, Membership, Project, Skip
 from tests.conftest import Cast
 from tests.factories import item_make, score_make
+from tests.labeling.conftest import Post
 
 pytestmark = pytest.mark.django_db
-
-Post = Callable[..., Any]
-
-
-@pytest.fixture
-def post(cast: Cast) -> Post:
-    """``post(user, "next", count=2)``: status and answer."""
-    clients: dict[int, Client] = {}
-
-    def send(user: User, name: str, **said: Any) -> tuple[int, Any]:
-        client = clients.setdefault(user.pk, Client())
-        client.force_login(user)
-        answer = client.post(f"/api/v1/label/{name}/", said, content_type="application/json")
-        return answer.status_code, answer.json()
-
-    return send
 
 
 def pictures(cast: Cast, count: int, *, slots: int = 2) -> None:

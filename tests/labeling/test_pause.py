@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,6 @@ from django.utils import timezone
 
 from labeling.annotate import annotation_submit
 from labeling.figures import figures_of
-from labeling.label import vote_give
 from labeling.lease import lease_next
 from labeling.models import Annotation, Appeal, Assignment, Membership, Panel, Probe, ProbeAnswer
 from labeling.pause import appeal_answer, appeal_make, appeals_open
@@ -24,27 +22,9 @@ from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThe
 from scoring.models import Event
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
-from tests.labeling.test_probes import gold_question
+from tests.labeling.test_probes import gold_answered, gold_question
 
 pytestmark = pytest.mark.django_db
-
-
-def asked(cast: Cast, who: User, ratings: list[int]) -> None:
-    """Gold questions (right: 1 to 3), answered with these ratings."""
-    for rating in ratings:
-        question = gold_question(cast.project)
-        probe = Probe.objects.create(
-            project=cast.project,
-            user=who,
-            kind="gold",
-            gold=question,
-            image=question.image,
-            scored_as=question.source,
-            expected_low=1,
-            expected_high=3,
-            lease_until=timezone.now() + timedelta(minutes=5),
-        )
-        vote_give(user=who, assignment_id=probe.pk, key=uuid4(), rating=rating)
 
 
 def member(cast: Cast, who: User) -> Membership:
@@ -52,16 +32,16 @@ def member(cast: Cast, who: User) -> Membership:
 
 
 def paused(cast: Cast) -> Membership:
-    asked(cast, cast.ann, [5] * 8)
+    gold_answered(cast, cast.ann, [5] * 8)
     return member(cast, cast.ann)
 
 
 def test_whoever_is_surely_below_is_paused_and_their_pictures_go_to_others(cast: Cast) -> None:
     item_make(cast.project)
     lease_next(user=cast.ann, project=cast.project)
-    asked(cast, cast.ann, [5] * 7)
+    gold_answered(cast, cast.ann, [5] * 7)
     assert not member(cast, cast.ann).is_paused  # too few answers
-    asked(cast, cast.ann, [5])
+    gold_answered(cast, cast.ann, [5])
     at = member(cast, cast.ann)
     assert (at.is_paused, at.paused_by) == (True, "rule")
     assert at.pause_reason.startswith("0 of your last 8")
@@ -73,30 +53,30 @@ def test_whoever_is_surely_below_is_paused_and_their_pictures_go_to_others(cast:
 
 
 def test_bad_luck_is_not_enough(cast: Cast) -> None:
-    asked(cast, cast.ann, [5, 2, 5, 2, 5, 2, 5, 2])  # half right; 0.6 is asked for
+    gold_answered(cast, cast.ann, [5, 2, 5, 2, 5, 2, 5, 2])  # half right; 0.6 is asked for
     assert not member(cast, cast.ann).is_paused
     assert not Event.objects.filter(verb="people.pause_by_rule").exists()
 
 
 @pytest.mark.parametrize("who", ["ada", "rui"])
 def test_a_rule_stops_reviewers_but_never_an_admin(cast: Cast, who: str) -> None:
-    asked(cast, getattr(cast, who), [5] * 9 if who == "ada" else [5] * 8)
+    gold_answered(cast, getattr(cast, who), [5] * 9 if who == "ada" else [5] * 8)
     assert member(cast, getattr(cast, who)).is_paused == (who == "rui")
 
 
 def test_a_project_may_have_no_such_rule(cast: Cast) -> None:
     cast.project.least_gold_accuracy = 0
     cast.project.save()
-    asked(cast, cast.ann, [5] * 9)
+    gold_answered(cast, cast.ann, [5] * 9)
     assert not member(cast, cast.ann).is_paused
 
 
 def test_what_was_wrong_before_is_forgiven_once_an_admin_lets_them_go_on(cast: Cast) -> None:
     paused(cast)
     member_resume(by=cast.ada, project=cast.project, user_id=cast.ann.pk)
-    asked(cast, cast.ann, [5] * 7)
+    gold_answered(cast, cast.ann, [5] * 7)
     assert not member(cast, cast.ann).is_paused
-    asked(cast, cast.ann, [5])
+    gold_answered(cast, cast.ann, [5])
     assert member(cast, cast.ann).is_paused
 
 
@@ -174,7 +154,7 @@ def test_the_paused_are_led_to_a_page_that_explains_and_takes_their_question(
 
 
 def test_the_api_says_paused_beside_the_answer_that_did_it(cast: Cast, client: Client) -> None:
-    asked(cast, cast.ann, [5] * 7)
+    gold_answered(cast, cast.ann, [5] * 7)
     question = gold_question(cast.project)
     cast.project.gold_rate = 1
     cast.project.save()
@@ -239,7 +219,7 @@ def test_every_figure_of_a_person_comes_with_its_interval(cast: Cast, django_ass
         ProbeAnswer.objects.create(probe=probe, rater=cast.ann, rating=ann - 1, key=uuid4(), body_digest="x")
     for _ in range(4):
         votes(cast, 0, 4, planted_score=10.0)
-    asked(cast, cast.ann, [2, 2, 5])
+    gold_answered(cast, cast.ann, [2, 2, 5])
     with django_assert_num_queries(5):
         told = figures_of(project=cast.project)
     ann, ben = told.of[cast.ann.pk], told.of[cast.ben.pk]
@@ -261,7 +241,7 @@ def test_every_figure_of_a_person_comes_with_its_interval(cast: Cast, django_ass
 def test_the_people_page_draws_them_and_says_who_holds_what(cast: Cast, client: Client) -> None:
     for ann, ben in ((5, 3), (4, 3), (5, 4), (4, 3), (3, 3)):
         votes(cast, ann, ben)
-    asked(cast, cast.ann, [2, 2, 5])
+    gold_answered(cast, cast.ann, [2, 2, 5])
     item_make(cast.project)
     lease_next(user=cast.ben, project=cast.project)
     client.force_login(cast.ada)
@@ -300,7 +280,7 @@ def test_an_admin_s_pause_is_the_admin_s(cast: Cast) -> None:
 
 
 def test_gold_that_was_retired_is_held_against_nobody(cast: Cast) -> None:
-    asked(cast, cast.ann, [5, 2])
+    gold_answered(cast, cast.ann, [5, 2])
     wrong = ProbeAnswer.objects.get(is_right=False).probe.gold
     assert wrong is not None
     wrong.retired_at = timezone.now()

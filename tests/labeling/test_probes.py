@@ -14,11 +14,12 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling import draw
 from labeling.annotate import annotation_submit
 from labeling.consensus import consensus_settle
-from labeling.label import given_lately, pictures_next
+from labeling.label import given_lately, pictures_next, vote_give
 from labeling.lease import lease_next
 from labeling.models import Annotation, Assignment, Flag, GoldQuestion, Item, Probe, ProbeAnswer, Project
 from labeling.permissions import Labeler, labeler_of
@@ -27,22 +28,19 @@ from labeling.progress import my_work
 from scoring.models import Event, Image
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, label_make, score_make
+from tests.labeling.conftest import Post
 
 pytestmark = pytest.mark.django_db
 
-Post = Callable[..., Any]
-
 
 @pytest.fixture
-def post() -> Post:
-    clients: dict[int, Client] = {}
+def post(post: Post) -> Callable[..., Any]:
+    """``post(user, "next")``: the answer, which must be a good one."""
 
     def send(user: User, name: str, **said: Any) -> Any:
-        client = clients.setdefault(user.pk, Client())
-        client.force_login(user)
-        answer = client.post(f"/api/v1/label/{name}/", said, content_type="application/json")
-        assert answer.status_code == 200, answer.content
-        return answer.json()
+        status, told = post(user, name, **said)
+        assert status == 200, told
+        return told
 
     return send
 
@@ -72,6 +70,24 @@ def gold_question(project: Project, *, overall: float = 80.0, stored: bool = Fal
         expected_low=1,
         expected_high=3,
     )
+
+
+def gold_answered(cast: Cast, who: User, ratings: list[int]) -> None:
+    """Gold questions (right: 1 to 3), answered with these ratings; pictures rated wrong have files."""
+    for rating in ratings:
+        question = gold_question(cast.project, stored=rating > 3)
+        probe = Probe.objects.create(
+            project=cast.project,
+            user=who,
+            kind="gold",
+            gold=question,
+            image=question.image,
+            scored_as=question.source,
+            expected_low=1,
+            expected_high=3,
+            lease_until=timezone.now() + timedelta(minutes=5),
+        )
+        vote_give(user=who, assignment_id=probe.pk, key=uuid4(), rating=rating)
 
 
 def pictures(cast: Cast, count: int) -> list[Item]:
