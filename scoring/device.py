@@ -46,6 +46,7 @@ BASE_WEIGHTS = Path(os.environ.get("VITRINE_WEIGHTS") or SHIPPED)
 ENCODER_PREFIX, HEAD_PREFIX, CONFIG = "encoder.", "head.", "config.json"
 
 PRECISIONS = ("int8", "fp32")
+PIXELS_HELD = 32_000_000  # from which no further picture is decoded before these are measured: 128 MB
 GRAPH_FORM = "2"  # raise when graphs are written differently: a cached one would stay
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}  # older x86 clips sums of products at 16 bits
 
@@ -89,18 +90,34 @@ def extract_each(
     jpeg_qualities: Sequence[float | None] | None = None,
     weights: Path = BASE_WEIGHTS,
 ) -> list[ImageFeatures | PictureError]:
-    """Features of each stored picture, or why it has none; one bad picture spoils no other."""
+    """Features of each stored picture, or why it has none; one bad picture spoils no other.
+
+    A picture is held until it is measured, which the network must see it for: of large ones few at a time.
+    """
     qualities = jpeg_qualities or [None] * len(blobs)
-    prepared: list[tuple[Picture, Views] | PictureError] = []
+    told: list[ImageFeatures | PictureError] = []
+    held: list[tuple[Picture, Views] | PictureError] = []
+    pixels = 0
     for blob, quality in zip(blobs, qualities, strict=True):
         try:
             picture = decode_picture(blob, jpeg_quality=quality)
-            prepared.append((picture, views_of(picture)))
+            held.append((picture, views_of(picture)))
+            pixels += picture.width * picture.height
         except PictureError as error:
-            prepared.append(error)
-    good = [each for each in prepared if isinstance(each, tuple)]
+            held.append(error)
+        if pixels >= PIXELS_HELD:
+            told += _composed(held, weights)
+            held, pixels = [], 0
+    return told + _composed(held, weights)
+
+
+def _composed(
+    held: Sequence[tuple[Picture, Views] | PictureError], weights: Path
+) -> list[ImageFeatures | PictureError]:
+    """What the network sees of pictures, and their measures, put together."""
+    good = [each for each in held if isinstance(each, tuple)]
     if not good:
-        return [each for each in prepared if isinstance(each, PictureError)]
+        return [each for each in held if isinstance(each, PictureError)]
     seen = _encoder(weights)([(views.whole, views.crop) for _, views in good])
     composed = iter(
         compose_each(
@@ -112,7 +129,7 @@ def extract_each(
             ],
         )
     )
-    return [next(composed) if isinstance(each, tuple) else each for each in prepared]
+    return [next(composed) if isinstance(each, tuple) else each for each in held]
 
 
 def foreground_of(picture: Picture, weights: Path = BASE_WEIGHTS) -> Foreground:

@@ -10,10 +10,11 @@ from safetensors.numpy import save
 
 from scoring import device
 from scoring.core.checkpoint import read_tensor_file
-from scoring.core.decode import decode_picture
+from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import views_of
 from scoring.core.predict import predict_pictures
 from scoring.core.quantise import measured_ranges, without_ranges
+from scoring.core.types import ImageFeatures
 from tests.images import encoded, photo
 
 BLOBS = [encoded(photo(seed, width=320, height=240)) for seed in range(6)]
@@ -108,3 +109,15 @@ def test_views_side_by_side_say_what_they_say_one_by_one(
         device._loaded_encoder.cache_clear()
         told.append(np.stack([each.vector for each in device.extract_features(BLOBS, weights=ranged)]))
     assert np.array_equal(*told)
+
+
+def test_large_pictures_are_measured_few_at_a_time_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = [encoded(photo(seed)) for seed in (1, 2)]
+    blobs.insert(1, b"no picture")
+    at_once = device.extract_each(blobs)
+    monkeypatch.setattr(device, "PIXELS_HELD", 1)
+    one_by_one = device.extract_each(blobs)
+    assert [type(each) for each in one_by_one] == [ImageFeatures, PictureError, ImageFeatures]
+    for one, other in zip(one_by_one, at_once, strict=True):
+        if isinstance(one, ImageFeatures) and isinstance(other, ImageFeatures):
+            np.testing.assert_allclose(one.vector, other.vector, atol=1e-5)
