@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission
@@ -48,7 +49,7 @@ class IsAdmin(_Reached):
     least = "admin"
 
 
-def person_of(request: Request) -> User:
+def person_of(request: HttpRequest | Request) -> User:
     """Who asks, behind a permission class that has let nobody in without a login."""
     if not isinstance(request.user, User):
         raise NotAllowedError(gettext("Log in first."))

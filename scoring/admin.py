@@ -9,8 +9,10 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from scoring.access import person_of
 from scoring.events import event_note
 from scoring.models import (
     DatasetRow,
@@ -29,6 +31,7 @@ from scoring.models import (
     StoredFeatures,
     TrainingRun,
 )
+from scoring.score import score_retry
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[models.Model]
@@ -148,6 +151,13 @@ class ScoringJobAdmin(LookOnlyAdmin):
     list_filter = ("state",)
     list_select_related = ("image",)
     search_fields = ("=image__id", "error")
+    actions = ("retry",)
+
+    @admin.action(description=_("Score every picture again that was given up"))
+    def retry(self, request: HttpRequest, jobs: models.QuerySet[models.Model]) -> None:
+        """All of them, whatever is ticked: what made one fail is mended for all."""
+        count = score_retry(by=person_of(request))
+        self.message_user(request, gettext("Pictures that wait again: {count}").format(count=count))
 
 
 @admin.register(ModelVersion)

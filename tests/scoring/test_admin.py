@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from labeling.models import Membership
 from scoring.events import event_note
-from scoring.models import Event, Image
+from scoring.models import Event, Image, ScoringJob
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
 
@@ -92,6 +92,18 @@ def test_hiding_a_picture_leaves_an_event_that_says_who_and_what(root_client: Cl
     )
     assert event.actor is not None
     assert event.actor.username == "root"
+
+
+def test_pictures_that_were_given_up_are_scored_again_by_one_action(root_client: Client) -> None:
+    jobs = [
+        ScoringJob.objects.create(image=image_make(), state=state) for state in ("failed", "failed", "done")
+    ]
+    asked = {"action": "retry", "_selected_action": [jobs[0].pk]}
+    answer = root_client.post(address(ScoringJob, "changelist"), asked, follow=True)
+    assert "Pictures that wait again: 2" in answer.content.decode()
+    states = ScoringJob.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["pending", "pending", "done"]
+    assert Event.objects.get(verb="score.retry").after == {"images": 2}
 
 
 def test_a_role_given_in_the_admin_is_noted(root_client: Client, cast: Cast) -> None:
