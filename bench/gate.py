@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -98,27 +102,41 @@ def tried(labels: Any, champion: Any, prior: Any, world: World, seed: int) -> Ou
     return Outcome(verdict.promote, failed, worse_order or worse_error)
 
 
-def main(seeds: int) -> None:
+def tried_all(seed: int) -> tuple[Outcome, Outcome, Outcome]:
+    """One world: the same pictures poisoned, new pictures poisoned, new pictures with honest labels."""
     from scoring import device
     from scoring.core.splits import HOLDOUT
     from scoring.trial import fit_on
 
-    prior = device.base_head()
-    same, more, honest = [], [], []
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        rng = np.random.default_rng(seed)
-        world = world_of(rng, prior)
-        teaching = world.labels.splits != HOLDOUT
-        poisoned = shuffled(world.labels, rng)
-        on_all = fit_on(world.labels, teaching, prior)
-        on_first = fit_on(world.labels, teaching & (np.arange(PICTURES) < FIRST), prior)
-        same.append(tried(poisoned, on_all, prior, world, seed))
-        more.append(tried(poisoned, on_first, prior, world, seed))
-        honest.append(tried(world.labels, on_first, prior, world, seed))
+    prior, rng = device.base_head(), np.random.default_rng(seed)
+    world = world_of(rng, prior)
+    teaching = world.labels.splits != HOLDOUT
+    poisoned = shuffled(world.labels, rng)
+    on_all = fit_on(world.labels, teaching, prior)
+    on_first = fit_on(world.labels, teaching & (np.arange(PICTURES) < FIRST), prior)
+    return (
+        tried(poisoned, on_all, prior, world, seed),
+        tried(poisoned, on_first, prior, world, seed),
+        tried(world.labels, on_first, prior, world, seed),
+    )
+
+
+def main(seeds: int) -> None:
+    """A process a core, each with one thread: fits this small only lose by sharing one."""
+    began = time.monotonic()
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_set_up) as pool:
+        same, more, honest = zip(*pool.map(tried_all, range(FIRST_SEED, FIRST_SEED + seeds)), strict=True)
     _tell(same, more, honest)
+    report(f"time of {seeds} seeds", time.monotonic() - began, "s", "", None, "")
 
 
-def _tell(same: list[Outcome], more: list[Outcome], honest: list[Outcome]) -> None:
+def _set_up() -> None:
+    import django
+
+    django.setup()
+
+
+def _tell(same: Sequence[Outcome], more: Sequence[Outcome], honest: Sequence[Outcome]) -> None:
     seeds = len(same)
     why = Counter(name for outcome in same for name in outcome.failed).most_common()
     refused = sum(not outcome.passed for outcome in same)
@@ -139,7 +157,7 @@ def _tell(same: list[Outcome], more: list[Outcome], honest: list[Outcome]) -> No
         None,
         f"{worse} of {seeds} were worse on the truth",
     )
-    harmed = sum(outcome.passed and outcome.is_worse for outcome in more + same)
+    harmed = sum(outcome.passed and outcome.is_worse for outcome in (*more, *same))
     report(
         "poisoned retrains let in that are worse on the truth",
         harmed,
@@ -166,7 +184,6 @@ if __name__ == "__main__":
     os.environ.setdefault("VITRINE_LOG_LEVEL", "ERROR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("VITRINE_DATA", folder)
-        import django
-
-        django.setup()
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)

@@ -1,6 +1,6 @@
 """Claim: a deep training killed at random points resumes, loses less than an epoch, never runs twice at once.
 
-python -m bench.training_faults [--kills 20] [--pauses 2] [--pictures 44] [--epochs 14] [--seed 0]
+python -m bench.training_faults [--kills 20] [--pauses 2] [--pictures 44] [--epochs 9] [--seed 0]
 
 Two workers compete for one run on small synthetic pictures. Whoever holds it is killed by SIGKILL at a
 random moment and replaced, or stopped for longer than its lease and then let go on: while the pictures are
@@ -27,7 +27,7 @@ from bench.fresh import fresh_site
 
 LEASE_S = 8
 LIMIT_S = 3600
-MOST_STEPS, LONGEST_STEP_S = 6, 0.8  # of a life, before it is killed
+MOST_STEPS, LONGEST_STEP_S = 4, 0.5  # of a life, before it is killed
 STAGES = ("waiting", "loading", "preparing", "training", "extracting", "evaluating", "judging", "registering")
 WORKER = """
 import os, sys, time, django
@@ -251,7 +251,7 @@ def beside_each_other(lines: list[list[str]]) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("kills", 20), ("pauses", 2), ("pictures", 44), ("epochs", 14), ("seed", 0)):
+    for name, default in (("kills", 20), ("pauses", 2), ("pictures", 44), ("epochs", 9), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     wanted = parser.parse_args()
     own = {"VITRINE_DEEP_EPOCHS": str(wanted.epochs), "VITRINE_TRAIN_LEASE_S": str(LEASE_S)}
