@@ -6,21 +6,24 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from scoring.models import TrainingRun
 
 State = TrainingRun.State
 BEAT_S = 2.0
+STUCK_S = 1800.0  # without a step or a stage: then another worker may try
 PACKAGES = ("numpy", "scipy", "torch")
 
 
@@ -83,6 +86,39 @@ class Beat:
         if not self.has_gained:
             run_beat(self.run, self.token, step=step, progress=progress, attempts=0)
             self.has_gained = True
+
+
+@contextmanager
+def lease_kept(run: TrainingRun, token: UUID) -> Iterator[None]:
+    """Keep the lease from beside the work, for a single step may take longer than a lease on a busy machine.
+
+    A process that is stopped or gone keeps nothing; nor does one that has told nothing new for STUCK_S.
+    """
+    ended = Event()
+    keeper = Thread(target=_keep, args=(run.pk, token, ended), name=f"lease of run {run.pk}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+
+
+def _keep(run_id: int, token: UUID, ended: Event) -> None:
+    mine = TrainingRun.objects.filter(pk=run_id, token=token, state=State.RUNNING)
+    told: tuple[str, float] | None = None
+    since = time.monotonic()
+    while not ended.wait(settings.TRAIN_LEASE_S / 4):
+        try:
+            found = mine.values_list("step", "progress").first()
+            if found != told:
+                told, since = found, time.monotonic()
+            if found is None or time.monotonic() - since > STUCK_S:
+                break
+            mine.update(lease_until=timezone.now() + timedelta(seconds=settings.TRAIN_LEASE_S))
+        except (OperationalError, InterfaceError):  # the database is away; perhaps it comes back in time
+            connection.close()
+    connection.close()
 
 
 def run_end(run: TrainingRun, token: UUID, *, state: str, error: str = "") -> None:

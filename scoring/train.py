@@ -27,7 +27,7 @@ from scoring.events import event_note
 from scoring.locks import training_run_lock
 from scoring.models import DatasetVersion, ModelVersion, TrainingRun
 from scoring.registry import head_of, models_folder, serving
-from scoring.run_lease import StoppedError, run_beat, run_claim, run_end
+from scoring.run_lease import StoppedError, lease_kept, run_beat, run_claim, run_end
 from scoring.trial import Labels, evaluate, fit_on, load_labels, root_of
 from scoring.wake import wake
 
@@ -104,8 +104,9 @@ def training_execute(*, run_id: int) -> str:
         return "not ours"
     run = TrainingRun.objects.select_related("dataset").get(pk=run_id)
     try:
-        made = deep_made(run, token) if run.kind == Kind.DEEP else _fast_made(run, token)
-        candidate_judge(run, token, made)
+        with lease_kept(run, token):
+            made = deep_made(run, token) if run.kind == Kind.DEEP else _fast_made(run, token)
+            candidate_judge(run, token, made)
     except StoppedError:
         run_end(run, token, state=State.CANCELLED)
     except (ValueError, ArithmeticError, RuntimeError, BadInputError) as error:
