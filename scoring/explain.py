@@ -13,7 +13,7 @@ from scoring.registry import encoder_of, head_of, serving
 from scoring.storage import file_bytes, file_write, picture_bytes
 from scoring.wake import wake
 
-FORM = "2"  # raise when heat is measured or drawn differently
+FORM = "3"  # raise when heat is measured or drawn differently
 
 
 def heatmap_of(image: Image) -> bytes:

@@ -1,9 +1,13 @@
 """Where a picture loses its score: measured by asking the model about one place at a time.
 
-No gradients: every tile of native pixels takes the place of the fine view, with the tile's own measures of
-detail, and the head says what the picture would score then. A place that costs points against the picture's
-own good places is hot. Faults of the frame (a border, text, clutter, a cut-off product) are drawn where they
-are measured, as hot as the model is sure of them. Flat places can show neither blur nor noise and stay cool.
+No gradients: every tile of native pixels takes the place of the fine view, with the place's own measures of
+detail and light, and the model says what the picture would score then and which faults it would have. A place
+is hot where two heads agree: it costs points against the picture's usual place, and a fault is felt there
+that is not felt in the picture's calm places. Points alone would follow what things are made of, for a smooth
+thing scores less than a lively one; a fault alone may cost nothing. Darkness costs what the middle brightness
+of the place alone takes from the score. Faults of the frame (a border, text, clutter, a cut-off product) are
+drawn where they are measured, as hot as the model is sure of them. Flat places can show neither blur nor
+noise and stay cool.
 """
 
 from __future__ import annotations
@@ -30,12 +34,26 @@ Array = npt.NDArray[np.float64]
 EncodeTiles = Callable[[Sequence[ByteArray]], list[FloatArray]]
 GRID = 8
 TILE_SIDE = 128
-GOOD_PLACE = 0.8  # quantile of the tiles' scores that the others are held against
+# Chosen on photos that training may see; what they reach on others is bench/pointing.py's to say.
+USUAL_PLACE = 0.5  # quantile of the tiles' scores that the others are held against
+CALM_PLACE = 0.25  # likewise, of how strongly each fault is felt
+FELT_FULLY = 0.2  # felt so much more than in calm places (severity is about that), a place counts for 0.63
+TELLING, FEWEST_TELLING = 0.3, 8  # what a tile must tell to be held against, and how many such there must be
 FLAT_STD, TEXTURED_STD = 1.5, 8.0  # levels: below the first a tile tells nothing, above the second all
 FRAME_POINTS = 25.0  # how hot a fault of the frame is drawn when the model is certain of it
 HOT_POINTS = 30.0  # points lost at which the colour is full
 FULL_ALPHA = 0.72
 OUT_SIDE = 512
+LIGHT_SIDE = 256 // GRID  # pixels a side of a cell in which light is measured
+PLACED = (
+    Defect.DEFOCUS_BLUR,
+    Defect.MOTION_BLUR,
+    Defect.NOISE,
+    Defect.JPEG_ARTEFACTS,
+    Defect.UPSCALED,
+    Defect.UNDER_EXPOSED,
+    Defect.OVER_EXPOSED,
+)  # faults a place can have on its own
 COOL, WARM = np.array([255, 214, 10]), np.array([214, 24, 32])  # yellow to red, drawn over the picture
 
 
@@ -66,13 +84,18 @@ def heat_of(
     """Heat of a picture from its raw vector, measures and findings; ``encode_tiles`` is the network."""
     tiles = tiles_of(picture.rgb)
     lumas = [np.asarray(tile.astype(np.float32) @ LUMA, dtype=np.float32) for tile in tiles]
-    fine = encode_tiles(tiles)
-    rows = [_with_detail(measured.values, detail_of(luma)) for luma in lumas]
-    scores = _scores(model, head, raw, np.stack(fine), np.array(rows, dtype=np.float32))
+    lights = light_of(picture.image)
+    rows = [
+        _changed(measured.values, {**detail_of(luma), **light})
+        for luma, light in zip(lumas, lights, strict=True)
+    ]
+    vectors = _vectors(model, raw, np.stack(encode_tiles(tiles)), np.array(rows, dtype=np.float32))
     told = np.clip((np.array([luma.std() for luma in lumas]) - FLAT_STD) / (TEXTURED_STD - FLAT_STD), 0, 1)
-    reference = _good_place(scores, told)
-    local = (np.maximum(reference - scores, 0) * told).reshape(GRID, GRID)
-    smooth = scipy.ndimage.gaussian_filter(local, 0.6, mode="nearest")
+    scores = head.unclipped(vectors)
+    reference = float(_held_against(scores[:, None], told, USUAL_PLACE)[0])
+    local = np.maximum(reference - scores, 0) * _sure(vectors, told) * told
+    dark = _lost_to_darkness(model, head, raw, measured.values, lights)
+    smooth = scipy.ndimage.gaussian_filter(np.maximum(local, dark).reshape(GRID, GRID), 0.6, mode="nearest")
     frame = _frame_heat(picture, measured.foreground, probabilities)
     return Heat(np.asarray(np.maximum(smooth, frame), dtype=np.float32), reference)
 
@@ -90,29 +113,64 @@ def tiles_of(rgb: ByteArray) -> list[ByteArray]:
     return [rgb[top : top + side, left : left + side] for top in tops for left in lefts]
 
 
-def _with_detail(measures: Mapping[str, float], detail: Mapping[str, float]) -> list[float]:
-    return [float(detail.get(name, measures[name])) for name in MEASURE_NAMES]
+def light_of(image: Image.Image) -> list[dict[str, float]]:
+    """What the measures of light say of each of GRID x GRID equal cells, row by row, on a small copy."""
+    side = GRID * LIGHT_SIDE
+    small = Image.fromarray(shrunk(image, SMALL_SIDE)).resize((side, side), Image.Resampling.BOX)
+    luma = np.asarray(small, dtype=np.float32) @ LUMA
+    cells = luma.reshape(GRID, LIGHT_SIDE, GRID, LIGHT_SIDE).transpose(0, 2, 1, 3).reshape(GRID * GRID, -1)
+    p1, p2, p50, p98, p99 = np.quantile(cells, [0.01, 0.02, 0.5, 0.98, 0.99], axis=1)
+    named = {
+        "clipped_high_share": (cells >= 252).mean(axis=1),
+        "clipped_low_share": (cells <= 4).mean(axis=1),
+        "product_luma_p1": p1,
+        "product_luma_p50": p50,
+        "product_luma_p99": p99,
+        "contrast": p98 - p2,
+    }
+    return [{name: float(values[k]) for name, values in named.items()} for k in range(len(cells))]
 
 
-def _scores(
-    model: FeatureModel, head: Head, raw: FloatArray, fine: FloatArray, measures: FloatArray
-) -> Array:
-    """Overall score (T,), not clipped, when each tile stands in for the fine view."""
+def _changed(measures: Mapping[str, float], own: Mapping[str, float]) -> list[float]:
+    """A picture's measures in order, with those that a place has of its own."""
+    return [float(own.get(name, measures[name])) for name in MEASURE_NAMES]
+
+
+def _vectors(model: FeatureModel, raw: FloatArray, fine: FloatArray, measures: FloatArray) -> FloatArray:
+    """What the heads read (T, F) when each tile's network vector stands in for the fine view's."""
     half = len(raw) // 2
-    whole = np.broadcast_to(raw[:half], (len(fine), half))
-    reduced = (np.concatenate([whole, fine], axis=1) - model.centre) @ model.components.T
+    whole = model.components[:, :half] @ (raw[:half] - model.centre[:half])
+    reduced = whole + (fine - model.centre[half:]) @ model.components[:, half:].T
+    reduced = np.broadcast_to(reduced, (len(measures), reduced.shape[1]))
     seen = np.concatenate([reduced, standard_measures(model, measures) * MEASURE_WEIGHT], axis=1)
-    vectors = np.concatenate([seen, felt(seen @ model.defect_weights.T + model.defect_bias)], axis=1)
-    return head.unclipped(vectors)
+    return np.concatenate([seen, felt(seen @ model.defect_weights.T + model.defect_bias)], axis=1)
 
 
-def _good_place(scores: Array, told: Array) -> float:
-    """Score of the picture's own good places, among those that tell something."""
-    order = np.argsort(scores)
-    weight = np.cumsum(told[order])
-    if weight[-1] <= 0:
-        return float(scores.max())
-    return float(scores[order][np.searchsorted(weight, GOOD_PLACE * weight[-1])])
+def _sure(vectors: FloatArray, told: Array) -> Array:
+    """How surely (T,) 0-1 a place has a fault of its own: by what is felt there and not in calm places."""
+    faults = vectors[:, -len(Defect) :][:, [list(Defect).index(fault) for fault in PLACED]].astype(np.float64)
+    beyond = np.maximum(faults - _held_against(faults, told, CALM_PLACE), 0).sum(axis=1)
+    return np.asarray(1.0 - np.exp(-beyond / FELT_FULLY), dtype=np.float64)
+
+
+def _held_against(values: Array, told: Array, share: float) -> Array:
+    """The quantile (K,) of values (T, K) over tiles that tell something; over all, where few do."""
+    telling = values[told > TELLING]
+    return np.asarray(np.quantile(telling if len(telling) >= FEWEST_TELLING else values, share, axis=0))
+
+
+def _lost_to_darkness(
+    model: FeatureModel,
+    head: Head,
+    raw: FloatArray,
+    measures: Mapping[str, float],
+    lights: Sequence[Mapping[str, float]],
+) -> Array:
+    """Points (T,) the middle brightness of a place alone costs, all else being the picture's own."""
+    name = "product_luma_p50"
+    rows = np.array([_changed(measures, {name: light[name]}) for light in lights], dtype=np.float32)
+    scores = head.unclipped(_vectors(model, raw, raw[None, len(raw) // 2 :], rows))
+    return np.asarray(np.maximum(np.median(scores) - scores, 0), dtype=np.float64)
 
 
 def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping[Defect, float]) -> Array:

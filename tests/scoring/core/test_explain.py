@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from scoring import device
 from scoring.core.degrade import Degraded, degrade_region
-from scoring.core.explain import GRID, HOT_POINTS, TILE_SIDE, Heat, drawn, tiles_of
+from scoring.core.explain import GRID, HOT_POINTS, TILE_SIDE, Heat, drawn, light_of, tiles_of
 from scoring.core.types import ByteArray, Defect
 from scoring.device import base_head, heat_of_bytes
 from tests.images import encoded
@@ -59,12 +60,36 @@ def test_the_hottest_place_is_where_the_fault_is(found: list[tuple[Degraded, Hea
     assert np.mean(hits) >= 0.6 > 4 * chance
 
 
-def test_with_random_weights_the_heat_points_elsewhere(found: list[tuple[Degraded, Heat]]) -> None:
-    weights, rng = base_head().coefficients, np.random.default_rng(1)
-    astray = [heat(case.rgb, coefficients=rng.permuted(weights, axis=1)) for case, _ in found]
+def test_with_random_weights_the_heat_points_elsewhere(
+    found: list[tuple[Degraded, Heat]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, model = np.random.default_rng(1), device._feature_model(device.BASE_WEIGHTS)
+    astray = replace(model, defect_weights=rng.permuted(model.defect_weights, axis=1))
+    monkeypatch.setattr(device, "_feature_model", lambda _weights: astray)
+    weights = base_head().coefficients
+    lost = [is_hit(heat(case.rgb, coefficients=rng.permuted(weights, axis=1)), case) for case, _ in found]
     hits = [is_hit(told, case) for case, told in found]
-    lost = [is_hit(told, case) for (case, _), told in zip(found, astray, strict=True)]
     assert np.mean(lost) <= np.mean(hits) - 0.4  # of five places an eighth is met by chance
+
+
+def test_a_fault_that_the_head_would_reward_is_not_hot(found: list[tuple[Degraded, Heat]]) -> None:
+    case, told = found[1]
+    turned = heat(case.rgb, coefficients=-base_head().coefficients)
+    x, y = told.hottest
+    assert turned.points[int(y * GRID), int(x * GRID)] < told.points.max() / 10
+
+
+def test_a_place_left_in_the_dark_is_hot() -> None:
+    bright = 128 + scene(1) // 2  # nothing in it is dark by nature
+    case = degrade_region(bright, Defect.UNDER_EXPOSED, 0.9, np.random.default_rng(1))
+    assert is_hit(heat(case.rgb), case)
+
+
+def test_light_is_measured_cell_by_cell() -> None:
+    rgb = np.zeros((400, 600, 3), dtype=np.uint8)
+    rgb[:200, 300:] = 255
+    told = np.array([cell["product_luma_p50"] for cell in light_of(Image.fromarray(rgb))])
+    assert np.array_equal(told.reshape(GRID, GRID) > 128, np.kron([[0, 1], [0, 0]], np.ones((4, 4))) > 0)
 
 
 def test_mending_the_hot_places_gains_and_mending_the_cool_ones_does_not(
