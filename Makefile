@@ -10,11 +10,13 @@ CORPUS ?=
 SCORES ?=
 # The CPU wheels of torch are a tenth of the default ones: TORCH_INDEX=<PyTorch's CPU index> takes them.
 TORCH_INDEX ?=
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt \
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
   $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 BIN := $(VENV)/bin
 APP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+# Compiled modules are kept: without them each of the many processes of a run compiles its own.
+unexport PYTHONDONTWRITEBYTECODE
 # Scripts in bench/ print one JSON line per claim; these are not claims themselves.
 BENCHES := $(filter-out bench/__init__.py bench/claims.py bench/table.py,$(wildcard bench/*.py))
 
@@ -33,7 +35,7 @@ test: lint  ## every check and every test; what this machine cannot run is named
 lint: $(DEV)  ## style, types, import rules, templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(JOBS)
 	$(BIN)/lint-imports
 	$(BIN)/djlint templates --lint --quiet
 
@@ -63,6 +65,7 @@ $(APP): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) -e .
 	@touch $@
 
+# --no-compile: a test run needs a part of all that is installed, and compiles it when it is used.
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) --no-compile -e '.[dev]'
 	@touch $@ $(APP)

@@ -29,7 +29,7 @@ def people(images: int) -> list[str]:
     from django.db.models.functions import Cast, Concat, LPad
     from knox.models import AuthToken
 
-    from labeling.models import Membership, Project
+    from labeling.models import Assignment, Membership, Project
     from labeling.queue import queue_fill
     from scoring.models import Image
 
@@ -41,6 +41,8 @@ def people(images: int) -> list[str]:
     named.update(name=Concat(Value("p"), number, Value(".jpg")))
     project = Project.objects.create(name="Catalogue", overlap=1, blind_rate=0, repeat_rate=0, gold_rate=0)
     queue_fill(project=project)
+    # First in the queue, so that a browser sees pictures; the rest of the house is rows only.
+    Assignment.objects.filter(item__image__pk__lt=first + STORED).update(priority=1.0)
     tokens = []
     for place in range(PEOPLE + 1):
         role = "annotator" if place else "admin"

@@ -36,6 +36,15 @@ def test_make_run_hands_its_variables_on() -> None:
     assert '--data "here" --port 9000 --images "my pictures"' in steps
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_what_is_installed_without_being_compiled_is_compiled_once_whatever_the_shell_says() -> None:
+    assert "--no-compile" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    command = ["make", "--silent", "--eval=told: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "told"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    assert told.stdout == "[]\n"
+
+
 def test_the_ci_script_installs_what_tests_need_and_lets_no_browser_test_be_skipped() -> None:
     script = CI.read_text(encoding="utf-8")
     assert os.access(CI, os.X_OK)

@@ -32,10 +32,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from scoring import device, pretrain, tune
 
+    monkeypatch.setattr(pretrain, "CALIBRATION_ROWS", 4)
     out = tmp_path / "out"
     argv = ["--photos", str(photos), "--scores", str(photos / "labels.csv"), "--out", str(out)]
     small = {"steps": 1, "epochs": 1, "batch": 2, "side": 32, "device": "cpu", "folds": 2}
