@@ -39,7 +39,9 @@ def people(images: int) -> list[str]:
     number = LPad(Cast(F("pk") - first, CharField()), 4, Value("0"))
     named = Image.objects.filter(pk__lt=first + 200)
     named.update(name=Concat(Value("p"), number, Value(".jpg")))
-    project = Project.objects.create(name="Catalogue", overlap=1, blind_rate=0, repeat_rate=0, gold_rate=0)
+    project = Project.objects.create(
+        name="Catalogue", overlap=1, holdout_share=0, blind_rate=0, repeat_rate=0, gold_rate=0
+    )
     queue_fill(project=project)
     # First in the queue, so that a browser sees pictures; the rest of the house is rows only.
     Assignment.objects.filter(item__image__pk__lt=first + STORED).update(priority=1.0)
