@@ -47,7 +47,7 @@ Order = Project.Order
 
 BATCH = 400  # chosen by active learning at a time; beyond it uncertainty is order enough
 RANDOM_SHARE = 0.2
-MOST_CANDIDATES, MOST_TAUGHT = 10_000, 3000
+MOST_CANDIDATES, MOST_TAUGHT = 6000, 3000
 FEWEST_WRITTEN, MOST_WRITTEN = 50, 2000
 NEW_LABELS, NEW_ITEMS_SHARE = 50, 0.1  # what makes an order old
 STALE_AFTER = timedelta(minutes=10)
