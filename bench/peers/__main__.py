@@ -18,7 +18,7 @@ from bench.fresh import fresh_site, images_with_scores, pictures_stored
 from bench.fresh.web import web, worker
 
 SPEC = Path(__file__).with_name("ours.json")
-PEOPLE, STORED, PASSWORD = 8, 60, "Passw0rd-of-a-bench"
+PEOPLE, STORED, PASSWORD = 8, 120, "Passw0rd-of-a-bench"
 
 
 def people(images: int) -> list[str]:
@@ -29,7 +29,7 @@ def people(images: int) -> list[str]:
     from django.db.models.functions import Cast, Concat, LPad
     from knox.models import AuthToken
 
-    from labeling.models import Assignment, Membership, Project
+    from labeling.models import Membership, Project
     from labeling.queue import queue_fill
     from scoring.models import Image
 
@@ -43,8 +43,6 @@ def people(images: int) -> list[str]:
         name="Catalogue", overlap=1, holdout_share=0, blind_rate=0, repeat_rate=0, gold_rate=0
     )
     queue_fill(project=project)
-    # First in the queue, so that a browser sees pictures; the rest of the house is rows only.
-    Assignment.objects.filter(item__image__pk__lt=first + STORED).update(priority=1.0)
     tokens = []
     for place in range(PEOPLE + 1):
         role = "annotator" if place else "admin"
