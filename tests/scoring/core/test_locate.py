@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
+from PIL import Image, ImageDraw
 from safetensors.numpy import load, save
 
+from scoring.core.decode import Picture
+from scoring.core.foreground import before_busy, before_plain
 from scoring.core.lite import MAP_STRIDES
 from scoring.core.locate import locator_in
-from scoring.core.types import FloatArray
+from scoring.core.measures import small_copy
+from scoring.core.types import ByteArray, FloatArray
+from scoring.device import foreground_of
 from scoring.locate import Lesson, Pupil, folded, learn
 from scoring.locate import _parser as options_of
 
@@ -64,6 +70,40 @@ def test_a_lesson_is_learned_and_kept_in_a_weights_file() -> None:
     said = kept.likely(unseen.maps) > 0.5
     assert _overlap(said, unseen.mask > 0.5) > 0.8
     assert locator_in({"locator.fine": np.zeros((1, 1))}) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shipped_weights_find_a_thing_on_a_carpet(seed: int) -> None:
+    """Where the classical guess is a blot in the middle."""
+    rgb, truth = thing_on_carpet(seed)
+    assert before_plain(rgb) is None
+    picture = Picture(rgb)
+    found, guess = foreground_of(picture), before_busy(small_copy(picture))
+    size = (found.mask.shape[1], found.mask.shape[0])
+    wanted = np.asarray(Image.fromarray(truth).resize(size))
+    assert _overlap(found.mask, wanted) > max(0.75, _overlap(guess.mask, wanted) + 0.1)
+    assert found.confidence > guess.confidence
+
+
+def thing_on_carpet(seed: int) -> tuple[ByteArray, npt.NDArray[np.bool_]]:
+    """A striped shirt off the middle of a patterned carpet, of any colours, 480 x 640, and where it is."""
+    rng = np.random.default_rng(seed)
+    tiles = rng.integers(40, 220, size=(40, 30, 3), dtype=np.uint8)
+    image = Image.fromarray(tiles).resize((480, 640), Image.Resampling.BICUBIC)
+    x, y = int(rng.integers(-60, 60)), int(rng.integers(-60, 60))
+    right = [(150, 180), (330, 180), (420, 290), (370, 330), (335, 290)]
+    shirt = [
+        (px + x, py + y) for px, py in [*right, (335, 500), (145, 500), (145, 290), (110, 330), (60, 290)]
+    ]
+    cloth, stripe = (tuple(int(level) for level in rng.integers(40, 220, 3)) for _ in range(2))
+    woven = Image.new("RGB", image.size, cloth)
+    for top in range(0, 640, 80):
+        ImageDraw.Draw(woven).rectangle((0, top, 480, top + 40), fill=stripe)
+    mask = Image.new("1", image.size)
+    ImageDraw.Draw(mask).polygon(shirt, fill=1)
+    image.paste(woven, mask=mask)
+    noisy = np.asarray(image, dtype=np.float32) + rng.normal(0, 4, (640, 480, 3))
+    return noisy.clip(0, 255).astype(np.uint8), np.asarray(mask)
 
 
 def _lesson(seed: int, height: int) -> Lesson:
