@@ -132,7 +132,7 @@ def test_lines_on_which_nothing_is_said_cost_no_thread(port: int) -> None:
         line = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)))
         began = time.monotonic()
         ask(line)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4  # a thread waits five seconds for a silent line
 
 
 def test_who_keeps_a_line_open_after_the_last_answer_holds_up_nobody(port: int) -> None:
@@ -146,7 +146,7 @@ def test_who_keeps_a_line_open_after_the_last_answer_holds_up_nobody(port: int) 
         for _ in range(4 * workers):
             ask(line)
             line.close()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4  # two seconds for each of three would be six
 
 
 def test_the_place_of_a_worker_that_is_gone_is_given_to_the_next() -> None:

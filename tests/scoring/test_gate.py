@@ -225,7 +225,7 @@ def test_a_picture_that_takes_too_long_costs_its_child_and_no_more() -> None:
         before = hasty.child_pids
         begun = time.monotonic()
         assert code_of(hasty, slow) == "timeout"
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 10.0
         assert hasty.admit(jpeg_bytes()).width == 96
         assert hasty.child_pids != before
 
