@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 PLACES = 256  # workers at once
 SLACK = 2  # lines above the share that are not worth a new one
@@ -60,7 +60,7 @@ class Board:
 BOARD = Board()
 
 
-class Line(TConn):  # type: ignore[misc]  # gunicorn says nothing of its types
+class Line(TConn):  # type: ignore[misc]  # gunicorn has no types, so its classes are Any
     """One open connection; whoever closes it politely does not wait for the other side."""
 
     def __init__(self, worker: FairThreads, client: socket.socket, address: Any, server: Any) -> None:
@@ -194,4 +194,4 @@ def _meet_the_broker() -> None:
 
     cache.get("ready")
     with current_app.producer_or_acquire():
-        current_app.backend  # noqa: B018  (each thread makes its own, at its first message)
+        _ = current_app.backend  # each thread makes its own, at its first message

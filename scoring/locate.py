@@ -147,7 +147,7 @@ def learn(lessons: Sequence[Lesson], options: argparse.Namespace) -> Locator:
             maps, place, mask, inside = _batch([lessons[n] for n in order[start : start + options.batch]])
             loss = _apart(pupil(maps, place, options.dropped), mask, inside)
             pace.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
             pace.step()
             slope.step()
             total += float(loss.detach())

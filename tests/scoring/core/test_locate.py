@@ -15,9 +15,10 @@ from scoring.core.lite import MAP_STRIDES
 from scoring.core.locate import locator_in
 from scoring.core.measures import small_copy
 from scoring.core.types import ByteArray, FloatArray
-from scoring.device import foreground_of
+from scoring.device import extract_features, foreground_of
 from scoring.locate import Lesson, Pupil, folded, learn
 from scoring.locate import _parser as options_of
+from tests.images import encoded
 
 CHANNELS = (4, 6, 8)
 
@@ -83,6 +84,13 @@ def test_the_shipped_weights_find_a_thing_on_a_carpet(seed: int) -> None:
     wanted = np.asarray(Image.fromarray(truth).resize(size))
     assert _overlap(found.mask, wanted) > max(0.75, _overlap(guess.mask, wanted) + 0.1)
     assert found.confidence > guess.confidence
+
+
+def test_what_is_scored_is_measured_on_the_thing_and_not_on_the_carpet() -> None:
+    rgb, truth = thing_on_carpet(1)
+    told = extract_features([encoded(Image.fromarray(rgb), "PNG")])[0].measures
+    assert told["fill_share"] == pytest.approx(truth.mean(), rel=0.12)
+    assert told["foreground_confidence"] > 0.6
 
 
 def thing_on_carpet(seed: int) -> tuple[ByteArray, npt.NDArray[np.bool_]]:
