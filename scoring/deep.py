@@ -25,6 +25,7 @@ from scoring.core.checkpoint import WeightsError, read_tensor_file
 from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import views_of
 from scoring.core.head import Head
+from scoring.core.recipes import USUAL, usual_recipe
 from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
 from scoring.deep_candidate import TAUGHT, deep_candidate
 from scoring.errors import BadInputError, NotThereError
@@ -38,8 +39,6 @@ FEWEST_TAUGHT = 40
 TAUGHT_SHARE = 0.8125  # of labels that are not held back; the rest set the intervals
 PREPARED = 0.15  # of the progress bar when the views are kept
 SECONDS_PER_VIEW, SECONDS_PER_LESSON = 0.12, 0.4  # a picture on one core, before any run has told
-EPOCHS = {"cpu": 4, "cuda": 12}
-BATCH = {"cpu": 8, "cuda": 32}
 
 
 def deep_require(dataset: DatasetVersion) -> None:
@@ -75,7 +74,7 @@ def taught_and_held(dataset: DatasetVersion) -> tuple[int, int]:
 def deep_seconds(*, labels: int) -> float:
     """About how long a deep retrain on so many labels takes: by the last one's own clock, else a guess for
     one core."""
-    lesson, epochs = SECONDS_PER_LESSON, settings.DEEP_EPOCHS or EPOCHS["cpu"]
+    lesson, epochs = SECONDS_PER_LESSON, settings.DEEP_EPOCHS or USUAL["cpu"].epochs
     last = TrainingRun.objects.filter(kind=TrainingRun.Kind.DEEP, state="evaluated").first()
     seconds = [point["seconds"] for point in last.curve if "seconds" in point] if last else []
     if last and seconds:
@@ -132,19 +131,18 @@ def _rows(dataset: DatasetVersion, *models: ModelVersion) -> list[DatasetRow]:
 
 def _prepare(run: TrainingRun, folder: Path, base: ModelVersion, beat: Beat) -> None:
     """Write the course: the views of every lesson as serving sees them, then what to learn of them."""
-    from scoring.core.fine_tune import Recipe
     from scoring.deep_course import best_device, course_write
 
     kept = _views_kept(folder, _rows(run.dataset, base), beat)
     if len(kept) < FEWEST_TAUGHT:
         words = _("Only {count} of the labelled pictures can be read.")
         raise BadInputError(words.format(count=len(kept)))
-    where = best_device()
+    recipe = usual_recipe(best_device(), seed=run.seed, epochs=settings.DEEP_EPOCHS)
     labels = labels_of_rows(kept, feature_version=base.feature_version)
     head = fit_on(labels, labels.splits == TRAIN, head_of(root_of(base)))
     course_write(
         folder,
-        recipe=Recipe(epochs=settings.DEEP_EPOCHS or EPOCHS[where], batch=BATCH[where], seed=run.seed),
+        recipe=recipe,
         lessons=_lessons(labels, kept, head, base),
         facts={
             "weights": str(encoder_of(base)),

@@ -27,13 +27,11 @@ import torch
 
 from scoring.core.backbone import encoder_module
 from scoring.core.checkpoint import WeightsError, read_tensor_file, write_tensors, write_whole
-from scoring.core.decode import as_input
 from scoring.core.fine_tune import (
     ALONE,
     FRESH,
     Pupil,
     Rank,
-    Recipe,
     Stand,
     Start,
     Views,
@@ -45,6 +43,7 @@ from scoring.core.fine_tune import (
     teach_epoch,
 )
 from scoring.core.metrics import srcc
+from scoring.core.recipes import Recipe
 from scoring.core.types import ByteArray, FloatArray
 from scoring.deep_keep import Checkpoint, Pace, checkpoint_read, checkpoint_write
 
@@ -75,8 +74,8 @@ class Course:
 
     def views(self, row: int) -> Views:
         """Both views of a lesson as serving sees them."""
-        kept = np.load(self.folder / "views" / f"{row}.npz")
-        return as_input(kept["whole"]), as_input(kept["crop"])
+        with np.load(self.folder / "views" / f"{row}.npz") as kept:
+            return kept["whole"], kept["crop"]
 
 
 def course_write(

@@ -2,7 +2,7 @@
 
 On a CPU the encoder runs in ONNX Runtime from a graph written once per weights file into a cache folder, in
 8 bits where the processor multiplies them exactly and the weights say their ranges, else in float; where CUDA
-is at hand it runs in torch, bfloat16 and channels last. All three make features of one version: they differ
+is at hand it runs in torch, float16 and channels last. All three make features of one version: they differ
 by less than a head can tell (docs/adr/0013). Knows nothing of Django.
 """
 
@@ -49,7 +49,7 @@ PRECISIONS = ("int8", "fp32")
 PIXELS_HELD = 32_000_000  # from which no further picture is decoded before these are measured: 128 MB
 GRAPH_FORM = "2"  # raise when graphs are written differently: a cached one would stay
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}  # older x86 clips sums of products at 16 bits
-
+DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")  # where a machine with CUDA shows one
 
 _lock = threading.Lock()
 
@@ -211,7 +211,7 @@ def _loaded_encoder(weights: Path) -> Encode:
 
 def _cuda_is_there() -> bool:
     """CUDA is asked for only where a driver is visible, so that CPU workers never import torch."""
-    if os.environ.get("VITRINE_DEVICE", "") == "cpu" or not Path("/proc/driver/nvidia").exists():
+    if os.environ.get("VITRINE_DEVICE", "") == "cpu" or not any(Path(each).exists() for each in DRIVERS):
         return False
     import torch
 

@@ -8,6 +8,7 @@ Nothing is drawn but from (seed, epoch): a run resumed after any step goes on bi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scoring.core import losses
+from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
-from scoring.core.types import FloatArray
+from scoring.core.recipes import Recipe
+from scoring.core.types import ByteArray, FloatArray
 
 POINTS, MIDDLE = 25.0, 50.0  # losses see scores as (score - 50) / 25: one is one grade
 GRADE_SPREAD = 0.6  # grades: how far people differ over one picture, for the vote histogram
@@ -27,20 +30,10 @@ KEEP_DEFECTS = 0.25  # of the squared shift of a defect's logit
 WARM_SHARE = 0.1
 LONGEST_GRADIENT = 5.0
 
-Views = tuple[FloatArray, FloatArray]
+Views = tuple[ByteArray, ByteArray]
+Rows = npt.NDArray[np.int64]
+Flips = npt.NDArray[np.bool_]
 Tensors = dict[str, npt.NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How long and how fast. Rates are of AdamW, down to zero by a cosine over all epochs."""
-
-    epochs: int = 4
-    batch: int = 8
-    encoder_rate: float = 3e-5
-    head_rate: float = 1e-4
-    weight_decay: float = 1e-3
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class Lessons(Protocol):
     @property
     def histograms(self) -> FloatArray: ...
     def views(self, row: int) -> Views:
-        """The whole picture and the native crop, float32 (3, h, w), as serving sees them."""
+        """The whole picture and the native crop, uint8 (h, w, 3), as serving sees them."""
 
 
 class Pupil(nn.Module):
@@ -100,9 +93,10 @@ class Pupil(nn.Module):
         self.coefficients = nn.Parameter(torch.from_numpy(start.coefficients.astype(np.float32)))
         self.level = nn.Parameter(torch.tensor(start.level, dtype=torch.float32))
 
-    def forward(self, wholes: Sequence[Tensor], crops: Sequence[Tensor]) -> Tensor:
-        """The reduced vector (B, P) of pictures; whole views may differ in shape."""
-        raw = torch.cat([self._encoded(wholes), self._encoded(crops)], dim=1)
+    def forward(self, wholes: Sequence[ByteArray], crops: Sequence[ByteArray]) -> Tensor:
+        """The reduced vector (B, P) of pictures; views may differ in shape."""
+        told = self._encoded([*wholes, *crops])
+        raw = torch.cat([told[: len(wholes)], told[len(wholes) :]], dim=1)
         return (raw.float() - self.centre) @ self.components.T
 
     def score(self, reduced: Tensor, vectors: Tensor) -> Tensor:
@@ -115,14 +109,17 @@ class Pupil(nn.Module):
         """What moves of the defects' logits (B, 16) when the reduced vector moves."""
         return reduced @ self.defect_weights[:, : reduced.shape[1]].T
 
-    def _encoded(self, pictures: Sequence[Tensor]) -> Tensor:
-        rows: list[Tensor] = [pictures[0]] * len(pictures)
-        for shape in dict.fromkeys(picture.shape for picture in pictures):  # one shape, one batch
-            members = [n for n, picture in enumerate(pictures) if picture.shape == shape]
-            told = self.encoder(torch.stack([pictures[n] for n in members]))
-            for n, row in zip(members, told, strict=True):
-                rows[n] = row
-        return torch.stack(rows)
+    def _encoded(self, views: Sequence[ByteArray]) -> Tensor:
+        """What the encoder says of each view (V, R): a batch of each shape, bytes on the way to the card."""
+        places: list[int] = []
+        told: list[Tensor] = []
+        for shape in dict.fromkeys(view.shape for view in views):
+            members = [n for n, view in enumerate(views) if view.shape == shape]
+            levels = torch.from_numpy(np.stack([views[n] for n in members])).to(self.centre.device)
+            told.append(self.encoder((levels.permute(0, 3, 1, 2).float() - MEAN) / SCALE))
+            places += members
+        order = torch.from_numpy(np.argsort(places)).to(self.centre.device)
+        return torch.cat(told)[order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +154,7 @@ def teach_epoch(
     pupil: Pupil,
     optimizer: torch.optim.AdamW,
     lessons: Lessons,
-    rows: npt.NDArray[np.int64],
+    rows: Rows,
     recipe: Recipe,
     epoch: int,
     *,
@@ -171,11 +168,13 @@ def teach_epoch(
     pupil.eval()  # statistics of batch norm stay; there is no dropout
     steps = steps_per_epoch(len(rows), recipe, rank.world)
     total = stand.loss_sum
-    for step, (chosen, flipped) in _batches(rows, recipe, epoch, range(stand.step, steps)):
+    mine = slice(rank.number, None, rank.world)
+    batches = _batches(rows, recipe, epoch, range(stand.step, steps))
+    shares = ((step, chosen[mine], flipped[mine]) for step, chosen, flipped in batches)
+    for step, chosen, views in _read_ahead(lessons, shares):
         _pace(optimizer, recipe, step=epoch * steps + step, steps=recipe.epochs * steps)
-        mine = slice(rank.number, None, rank.world)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            loss = lesson_loss(pupil, lessons, chosen[mine], flipped[mine], device=device)
+            loss = lesson_loss(pupil, lessons, chosen, views, device=device)
         if not bool(torch.isfinite(loss)):
             raise FloatingPointError(f"the loss is {loss.item()} in epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad(set_to_none=True)
@@ -191,14 +190,14 @@ def teach_epoch(
 def lesson_loss(
     pupil: Pupil,
     lessons: Lessons,
-    rows: npt.NDArray[np.int64],
-    flipped: npt.NDArray[np.bool_],
+    rows: Rows,
+    views: Sequence[Views],
     *,
     device: str,
 ) -> Tensor:
     """Norm-in-Norm, ranking and correlation shape the order, MSE and the vote histogram keep the scale, and
     defects stay where they were."""
-    wholes, crops = _views(lessons, rows, flipped, device)
+    wholes, crops = zip(*views, strict=True)
     vectors = torch.from_numpy(lessons.vectors[rows]).to(device)
     truth = torch.from_numpy((lessons.targets[rows] - MIDDLE) / POINTS).float().to(device)
     histogram = torch.from_numpy(lessons.histograms[rows]).float().to(device)
@@ -221,16 +220,15 @@ def grade_logits(guess: Tensor) -> Tensor:
     return -((grades[None, :] - guess[:, None]) ** 2) / (2 * GRADE_SPREAD**2)
 
 
-def answers_of(
-    pupil: Pupil, lessons: Lessons, rows: npt.NDArray[np.int64], *, batch: int, device: str = "cpu"
-) -> FloatArray:
+def answers_of(pupil: Pupil, lessons: Lessons, rows: Rows, *, batch: int, device: str = "cpu") -> FloatArray:
     """The pupil's scores (len(rows),) 0-100, unclipped."""
     pupil.eval()
     told = []
+    parts = (rows[start : start + batch] for start in range(0, len(rows), batch))
+    as_they_are = ((n, part, np.zeros(len(part), dtype=bool)) for n, part in enumerate(parts))
     with torch.inference_mode():
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            wholes, crops = _views(lessons, some, np.zeros(len(some), dtype=bool), device)
+        for _, some, views in _read_ahead(lessons, as_they_are):
+            wholes, crops = zip(*views, strict=True)
             vectors = torch.from_numpy(lessons.vectors[some]).to(device)
             told.append(pupil.score(pupil(wholes, crops), vectors).float().cpu().numpy())
     return np.asarray(np.concatenate(told) * POINTS + MIDDLE, dtype=np.float32)
@@ -264,27 +262,37 @@ def _moment(value: npt.NDArray[np.float32], like: Tensor, *, is_step: bool) -> T
     return found.reshape(()) if is_step else found.reshape(like.shape).to(like.device)
 
 
-def _batches(
-    rows: npt.NDArray[np.int64], recipe: Recipe, epoch: int, steps: range
-) -> Iterator[tuple[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]]]:
+def _batches(rows: Rows, recipe: Recipe, epoch: int, steps: range) -> Iterator[tuple[int, Rows, Flips]]:
     """Shuffled batches and which of their pictures are mirrored: flips only, all else changes quality."""
     rng = np.random.default_rng([recipe.seed, epoch])
     order, flips = rng.permutation(rows), rng.random(len(rows)) < 0.5
     for step in steps:
         part = slice(step * recipe.batch, (step + 1) * recipe.batch)
-        yield step, (order[part], flips[part])
+        yield step, order[part], flips[part]
 
 
-def _views(
-    lessons: Lessons, rows: npt.NDArray[np.int64], flipped: npt.NDArray[np.bool_], device: str
-) -> tuple[list[Tensor], list[Tensor]]:
-    wholes: list[Tensor] = []
-    crops: list[Tensor] = []
-    for row, is_flipped in zip(rows.tolist(), flipped.tolist(), strict=True):
-        for view, kept in zip(lessons.views(row), (wholes, crops), strict=True):
-            turned = view[:, :, ::-1] if is_flipped else view
-            kept.append(torch.from_numpy(np.ascontiguousarray(turned)).to(device))
-    return wholes, crops
+def _read_ahead(
+    lessons: Lessons, batches: Iterator[tuple[int, Rows, Flips]]
+) -> Iterator[tuple[int, Rows, list[Views]]]:
+    """Batches with their views; the next one's are read while one is learned from."""
+    with ThreadPoolExecutor(1, thread_name_prefix="lessons") as reader:
+        waiting: list[tuple[int, Rows, Future[list[Views]]]] = []
+        for number, rows, flipped in batches:
+            waiting.append((number, rows, reader.submit(_views, lessons, rows, flipped)))
+            if len(waiting) > 1:
+                yield _read(waiting.pop(0))
+        if waiting:
+            yield _read(waiting.pop(0))
+
+
+def _read(ahead: tuple[int, Rows, Future[list[Views]]]) -> tuple[int, Rows, list[Views]]:
+    number, rows, views = ahead
+    return number, rows, views.result()
+
+
+def _views(lessons: Lessons, rows: Rows, flipped: Flips) -> list[Views]:
+    pairs = [(lessons.views(row), is_flipped) for row, is_flipped in zip(rows.tolist(), flipped, strict=True)]
+    return [(whole[:, ::-1], crop[:, ::-1]) if turned else (whole, crop) for (whole, crop), turned in pairs]
 
 
 def _pace(optimizer: torch.optim.AdamW, recipe: Recipe, *, step: int, steps: int) -> None:

@@ -16,18 +16,10 @@ import torch
 
 from scoring import deep_course, device
 from scoring.core.checkpoint import read_tensor_file
-from scoring.core.decode import MEAN, SCALE
-from scoring.core.fine_tune import Recipe
-from scoring.core.types import ByteArray, FloatArray
+from scoring.core.recipes import Recipe
 from scoring.deep_course import course_read, course_run, course_write, views_are_of, views_write
 from scoring.deep_keep import DEAREST, KEEP_S, Pace, checkpoint_read
 from tests.scoring.core.test_fine_tune import ROWS, TinyEncoder, start_of, tiny
-
-
-def pixels_of(view: FloatArray) -> ByteArray:
-    """uint8 (h, w, 3) nearest to a view (3, h, w) as the network learns from it."""
-    pixels = np.clip(view, -0.99, 1).transpose(1, 2, 0) * SCALE + MEAN
-    return np.asarray(np.rint(pixels), dtype=np.uint8)
 
 
 class KilledError(Exception):
@@ -46,7 +38,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _pupil, lessons = tiny()
     for row in ROWS:
         whole, crop = lessons.views(int(row))
-        views_write(tmp_path, int(row), whole=pixels_of(whole), crop=pixels_of(crop))
+        views_write(tmp_path, int(row), whole=whole, crop=crop)
     start = start_of(np.random.default_rng(0))
     course_write(
         tmp_path,

@@ -11,7 +11,6 @@ from torch import nn
 
 from scoring.core.fine_tune import (
     Pupil,
-    Recipe,
     Start,
     answers_of,
     grade_logits,
@@ -21,7 +20,8 @@ from scoring.core.fine_tune import (
     steps_per_epoch,
     teach_epoch,
 )
-from scoring.core.types import FloatArray
+from scoring.core.recipes import Recipe
+from scoring.core.types import ByteArray, FloatArray
 
 REDUCED, REST, RAW = 6, 3, 8
 ROWS = np.arange(20)
@@ -45,10 +45,10 @@ class TinyLessons:
     vectors: FloatArray
     targets: FloatArray
     histograms: FloatArray
-    pictures: list[FloatArray]
+    pictures: list[ByteArray]
 
-    def views(self, row: int) -> tuple[FloatArray, FloatArray]:
-        return self.pictures[row], self.pictures[row][:, :8, :8]
+    def views(self, row: int) -> tuple[ByteArray, ByteArray]:
+        return self.pictures[row], self.pictures[row][:8, :8]
 
 
 def start_of(rng: np.random.Generator) -> Start:
@@ -70,7 +70,8 @@ def tiny(seed: int = 0) -> tuple[Pupil, TinyLessons]:
     pupil = Pupil(TinyEncoder().eval(), start_of(rng))
     light = rng.uniform(-0.8, 0.8, len(ROWS))
     pictures = [
-        (rng.normal(0, 0.2, (3, 16, 16 if n % 3 else 24)) + light[n]).astype(np.float32) for n in ROWS
+        np.clip(rng.normal(127 + 128 * light[n], 26, (16, 16 if n % 3 else 24, 3)), 0, 255).astype(np.uint8)
+        for n in ROWS
     ]
     lessons = TinyLessons(
         vectors=np.zeros((len(ROWS), REDUCED + REST), dtype=np.float32),
@@ -80,8 +81,8 @@ def tiny(seed: int = 0) -> tuple[Pupil, TinyLessons]:
     )
     with torch.inference_mode():
         for n in ROWS:
-            views = [[torch.from_numpy(np.ascontiguousarray(view))] for view in lessons.views(int(n))]
-            lessons.vectors[n, :REDUCED] = pupil(*views).numpy()[0]
+            views = lessons.views(int(n))
+            lessons.vectors[n, :REDUCED] = pupil(views[:1], views[1:]).numpy()[0]
     lessons.vectors[:, REDUCED:] = rng.normal(0, 1, (len(ROWS), REST))
     return pupil, lessons
 
@@ -147,7 +148,7 @@ def test_statistics_of_batch_norm_stay() -> None:
 
 def test_a_picture_that_gives_no_number_stops_the_run_by_name() -> None:
     pupil, lessons = tiny()
-    lessons.pictures[3][:] = np.nan
+    lessons.vectors[3] = np.nan
     with pytest.raises(FloatingPointError, match="epoch 1"):
         taught(pupil, lessons, RECIPE, range(1), None)
 

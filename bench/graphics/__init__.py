@@ -1,0 +1,1 @@
+"""What a graphics card does for the product beside scoring; bench/gpu.py prints the claims."""
