@@ -1,6 +1,8 @@
 """Claims: few well chosen labels teach nearly all that many do, and choosing is never worse than chance.
 
 python -m bench.active_learning --data LABELS.csv [--seeds 12] [--rivals] [--cache FOLDER] [--weights FILE]
+python -m bench.active_learning --data LABELS.csv --keep FILE.npz --seeds 0    writes what the next reads
+python -m bench.active_learning --features FILE.npz [--processes 16]           needs NumPy and SciPy alone
 
 LABELS.csv has the columns path and score (0-100), as in LIVE in the Wild. For each seed a quarter of the
 pictures, drawn at random, is held out and never asked about; every arm spends the same shares of the rest,
@@ -25,16 +27,22 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.claims import report
-from bench.fresh.scored_photos import Photos, paths_of, photos_of
+from bench.fresh.scored_photos import Photos, paths_of, photos_keep, photos_kept, photos_of
 from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_weights
+from bench.label_curves import (
+    ALL,
+    FIFTH,
+    HALF,
+    SHARES,
+    report_base,
+    report_enough,
+    report_never_worse,
+    report_saved,
+)
 
-SHARES = (0.05, 0.08, 0.12, 0.16, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
-FIFTH, HALF, ALL = (SHARES.index(share) for share in (0.2, 0.5, 1.0))
-PROCESSES = 2
 DEALS = 2  # of every arm with every seed; their mean is its curve
 FIRST_SEED = 100  # rules and constants were chosen with the seeds below
 RANDOM_SHARE, HELD_OUT = 0.2, 1 / 4
-ENOUGH, ENOUGH_BAR, SAVED_BAR = 0.95, 0.20, 0.25
 NOISE_RATIO, VOTES = 1.61, 3  # one vote's deviation beside that of pictures, as in KonIQ-10k
 MANY_VOTES = 175  # behind each score of LIVE in the Wild; whoever asks knows how sure a label will be
 
@@ -168,40 +176,22 @@ def _taught(arm: Arm, world: World, labelled: Any, said: Array) -> tuple[Array, 
     return head.predict(vectors[world.test]).overall, head
 
 
-def curves_of_seed(table: Path, cache: Path, weights: Path, arms: tuple[Arm, ...], seed: int) -> Array:
+def curves_of_seed(photos: Photos, arms: tuple[Arm, ...], seed: int) -> Array:
     """The curve of every arm with one seed, the mean of its deals."""
-    world = world_of(photos_of(table, cache, weights), seed)
+    world = world_of(photos, seed)
     dealt = [[curve_of(arm, [seed, deal], world) for deal in range(DEALS)] for arm in arms]
     return np.asarray(np.mean(dealt, axis=1))
 
 
-def interval(values: Array, statistic: Any = np.mean) -> tuple[float, float]:
-    """95 % bootstrap interval over seeds, the first axis."""
-    rng = np.random.default_rng(0)
-    found = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(2000)]
-    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
-
-
-def share_reaching(curve: Array, goal: float) -> float:
-    """Smallest share of the pool at which a curve has reached a goal, interpolated between shares; or 1."""
-    grid = np.geomspace(SHARES[0], 1.0, 600)
-    reached = np.interp(np.log(grid), np.log(SHARES), curve) >= goal
-    return float(grid[int(np.argmax(reached))]) if reached.any() else 1.0
-
-
-def saved(mine: Array, theirs: Array, at: int) -> float:
-    """Share of the labels that others spent on what they reached at a budget, which mine did not need."""
-    return 1.0 - share_reaching(mine, theirs[at]) / SHARES[at]
-
-
-def main(table: Path, seeds: int, cache: Path, weights: Path, rivals: tuple[Arm, ...]) -> None:
-    photos_of(table, cache, weights)  # extracted before there are two to want them
-    os.environ.update(OMP_NUM_THREADS="1")
+def main(
+    photos: Photos, encoder: str, *, first: int, seeds: int, processes: int, rivals: tuple[Arm, ...]
+) -> None:
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     arms = (*ARMS, *rivals)
-    asked = [(table, cache, weights, arms, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    asked = [(photos, arms, seed) for seed in range(first, first + seeds)]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         found = np.array(pool.starmap(curves_of_seed, asked, chunksize=1))
-    curves, encoder = {arm: found[:, k] for k, arm in enumerate(arms)}, said_of(weights)
+    curves = {arm: found[:, k] for k, arm in enumerate(arms)}
     for arm in arms:
         means = zip(curves[arm].mean(axis=0), SHARES, strict=True)
         shown = ", ".join(f"{value:.3f} at {share:.0%}" for value, share in means)
@@ -211,108 +201,59 @@ def main(table: Path, seeds: int, cache: Path, weights: Path, rivals: tuple[Arm,
             "",
             "",
             None,
-            f"mean of {seeds} seeds, {DEALS} deals each; {encoder}",
+            f"mean of {seeds} seeds, {DEALS} deals each from {first}; {encoder}",
         )
     for world in (dict(zip(OURS, OURS, strict=True)), NOISY):
         plain, random, queue, ruin, ruin_queue = (world[arm] for arm in OURS)
         for arm in (plain, random, queue, ruin_queue):
-            _report_enough(arm, curves, plain, ours=arm in (queue, ruin_queue))
+            report_enough(arm, curves, plain, ours=arm in (queue, ruin_queue))
         for mine, theirs, at in (
             (queue, random, FIFTH),
             (queue, random, HALF),
             (queue, plain, HALF),
             (ruin_queue, plain, ALL),
         ):
-            _report_saved(mine, theirs, curves, at)
-        _report_never_worse(queue, random, curves, bar=True)
-        _report_never_worse(ruin_queue, ruin, curves, bar=True)
-        _report_base(curves, ((ruin, random), (ruin_queue, queue)))
+            report_saved(mine, theirs, curves, at)
+        report_never_worse(queue, random, curves, bar=True)
+        report_never_worse(ruin_queue, ruin, curves, bar=True)
+        report_base(curves, ((ruin, random), (ruin_queue, queue)))
     for mine in rivals:
-        _report_never_worse(mine, RANDOM, curves, bar=False)
+        report_never_worse(mine, RANDOM, curves, bar=False)
 
 
-def _report_enough(arm: Arm, curves: dict[Arm, Array], plain: Arm, *, ours: bool) -> None:
-    """Labels to 95 % of what all labels teach: the plain ridge, and the arm itself, which asks more."""
-    for whose, full in (("a plain ridge", curves[plain]), ("the arm itself", curves[arm])):
-        if arm is plain and full is curves[arm] and whose == "a plain ridge":
-            continue
-        both = np.stack([curves[arm], full], axis=1)
-        low, high = interval(both, _enough)
-        share = _enough(both)
-        report(
-            f"share of the labels to {ENOUGH:.0%} of the SRCC that {whose} has with all, {arm.name}",
-            share,
-            "share",
-            f"<= {ENOUGH_BAR}" if ours else "",
-            share <= ENOUGH_BAR if ours else None,
-            f"95 % interval {low:.2f} to {high:.2f}",
-        )
-
-
-def _enough(both: Array) -> float:
-    """Share at which the mean of the first curves reaches 95 % of the end of the mean of the second."""
-    mine, full = both.mean(axis=0)
-    return share_reaching(mine, ENOUGH * full[-1])
-
-
-def _report_saved(mine: Arm, theirs: Arm, curves: dict[Arm, Array], at: int) -> None:
-    """Labels not needed to reach what the other has at a share of the pool."""
-    values = np.array([saved(m, t, at) for m, t in zip(curves[mine], curves[theirs], strict=True)])
-    low, high = interval(values, np.median)
-    has_bar = at >= HALF
-    report(
-        f"labels saved to reach what {theirs.name} has with {SHARES[at]:.0%}, {mine.name}",
-        float(np.median(values)),
-        "share, median",
-        f">= {SAVED_BAR}" if has_bar else "",
-        float(np.median(values)) >= SAVED_BAR if has_bar else None,
-        f"{len(values)} seeds, interval {low:.2f} to {high:.2f}",
-    )
-
-
-def _report_never_worse(mine: Arm, theirs: Arm, curves: dict[Arm, Array], *, bar: bool) -> None:
-    gains = curves[mine] - curves[theirs]
-    worse = [share for k, share in enumerate(SHARES[:-1]) if interval(gains[:, k])[1] < 0]
-    low, high = interval(gains[:, :-1].mean(axis=1))
-    report(
-        f"budgets at which it is significantly worse than {theirs.name}, {mine.name}",
-        len(worse),
-        f"of {len(SHARES) - 1}",
-        "0" if bar else "",
-        not worse if bar else None,
-        f"mean gain {gains[:, :-1].mean():+.4f} SRCC, 95 % interval {low:+.4f} to {high:+.4f}",
-    )
-
-
-def _report_base(curves: dict[Arm, Array], pairs: tuple[tuple[Arm, Arm], ...]) -> None:
-    """Weights made without people against none: above until half the labels, never below after."""
-    for mine, theirs in pairs:
-        gains = curves[mine] - curves[theirs]
-        above = [bool(gains[:, k].mean() > 0) for k in range(HALF + 1)]
-        below = [
-            share for k, share in enumerate(SHARES[HALF + 1 :], HALF + 1) if interval(gains[:, k])[1] < 0
-        ]
-        sure = sum(interval(gains[:, k])[0] > 0 for k in range(HALF + 1))
-        report(
-            f"budgets up to half at which base weights made without people are above none, {mine.name}",
-            sum(above),
-            f"of {HALF + 1}",
-            "all, and never below after",
-            all(above) and not below,
-            f"{sure} of them significantly; mean gain {gains[:, : HALF + 1].mean():+.4f} SRCC",
-        )
+def photos_wanted(wanted: argparse.Namespace) -> tuple[Photos, str] | None:
+    """The pictures to ask about and words about their encoder: kept in one file, or read from a table."""
+    if wanted.features is not None:
+        return photos_kept(wanted.features)
+    if wanted.data is None:
+        return None
+    weights = unscored_weights(wanted.weights, paths_of(wanted.data), wanted.cache)
+    photos, encoder = photos_of(wanted.data, wanted.cache, weights), said_of(weights)
+    if wanted.keep is not None:
+        photos_keep(photos, encoder, wanted.keep)
+    return photos, encoder
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
+    parser.add_argument("--features", type=Path, help="a file written with --keep: no pictures, NumPy alone")
+    parser.add_argument("--keep", type=Path, help="write what --features reads, then measure")
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--first", type=int, default=FIRST_SEED, help="first seed; below 100 to try rules")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--rivals", action="store_true", help="also other ways to choose")
     add_weights_option(parser)
-    wanted = parser.parse_args()
-    if wanted.data is None:
+    chosen = parser.parse_args()
+    known = photos_wanted(chosen)
+    if known is None:
         print("# no scored pictures given (SCORES=labels.csv): nothing was measured")
-    else:
-        chosen = unscored_weights(wanted.weights, paths_of(wanted.data), wanted.cache)
-        main(wanted.data, wanted.seeds, wanted.cache, chosen, RIVALS if wanted.rivals else ())
+    elif chosen.seeds:
+        main(
+            *known,
+            first=chosen.first,
+            seeds=chosen.seeds,
+            processes=chosen.processes,
+            rivals=RIVALS if chosen.rivals else (),
+        )

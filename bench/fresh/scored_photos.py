@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,18 @@ def photos_of(table: Path, cache: Path, weights: Path) -> Photos:
         np.savez(kept, **_extracted(table, weights))
     with np.load(kept) as known:
         return Photos(**{name: known[name] for name in Photos.__dataclass_fields__})
+
+
+def photos_keep(photos: Photos, encoder: str, file: Path) -> None:
+    """All a bench needs of the pictures in one small file, with words about their encoder."""
+    np.savez_compressed(file, encoder=np.array(encoder), **asdict(photos))
+
+
+def photos_kept(file: Path) -> tuple[Photos, str]:
+    """What ``photos_keep`` wrote: needs neither pictures nor weights, nothing but NumPy."""
+    with np.load(file) as known:
+        photos = Photos(**{name: known[name] for name in Photos.__dataclass_fields__})
+        return photos, str(known["encoder"])
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

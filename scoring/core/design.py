@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.landmarks import squared_distances, usual_distance
+from scoring.core.nearness import nearness_of
 from scoring.core.types import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -30,11 +31,13 @@ def kernel_features(
 ) -> tuple[FloatArray, FloatArray]:
     """Rows (N, D) and (M, D) whose inner products are a Gaussian kernel of ``table`` (N, F) and ``others``.
 
-    The usual distance of the table is the kernel's length. By Nystrom's method (Williams and Seeger 2001):
-    exact where the table has no more rows than landmarks.
+    ``nearness.py`` says what counts for near and far; the usual distance is the kernel's length. By
+    Nystrom's method (Williams and Seeger 2001): exact where the table has no more rows than landmarks.
     """
     if not len(table):
         return table, others[:, : table.shape[1]]
+    scales = nearness_of(table.shape[1]).astype(np.float32)
+    table, others = table * scales, others * scales
     length = usual_distance(table, rng)
     kept = np.sort(rng.choice(len(table), min(landmarks, len(table)), replace=False))
     centres = table[kept]

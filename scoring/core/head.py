@@ -222,6 +222,7 @@ def head_to_tensors(head: Head) -> dict[str, npt.NDArray[Any]]:
             "landmarks.root": head.landmarks.root,
             "landmarks.level": head.landmarks.level,
             "landmarks.length": np.array([head.landmarks.length]),
+            "landmarks.scales": head.landmarks.scales,
         }
     return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
 
@@ -236,6 +237,7 @@ def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_versio
             root=wide["landmarks.root"],
             level=wide["landmarks.level"],
             length=float(wide["landmarks.length"][0]),
+            scales=wide.get("landmarks.scales", np.ones(len(wide["mean"]))),  # files of before have none
         )
     return Head(
         feature_version=feature_version,
