@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3200)
     parser.add_argument("--heatmaps", type=int, default=320)
     parser.add_argument("--lessons", type=int, default=800)
-    parser.add_argument("--house", type=int, default=1200, help="pictures of the house")
+    parser.add_argument("--house", type=int, default=960, help="pictures of the house")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--card", default="cuda", help="cpu tries this bench without a GPU: no figures")

@@ -21,7 +21,7 @@ from iqa_site.embedded_valkey import ValkeyServer
 from iqa_site.instance import Instance, Tenancy, child_environment, number_environment
 from iqa_site.supervisor import Program, Supervisor
 
-MANY_CORES = 4
+CORES_PER_SCORE, MOST_SCORE = 2, 8  # decoding and measuring keep a core busy, the network a second
 STEPS = (("--migrate", "migrations"), ("--static", "static"))
 
 
@@ -196,7 +196,7 @@ class House:
 
     def start_workers(self) -> None:
         """The workers of every queue and the clock that wakes the sweepers."""
-        score = 2 if (os.cpu_count() or 1) >= MANY_CORES else 1
+        score = score_processes(os.cpu_count() or 1)
         # Two workers look after maintenance: a long training or import must not hold up the sweepers.
         self._worker("io", "io,maintenance", 2, {})
         self._worker("score", "score", score, number_environment(score))
@@ -234,6 +234,11 @@ class House:
             with suppress(OSError):
                 server.stop()
         self.tenancy.leave()
+
+
+def score_processes(cores: int) -> int:
+    """How many processes score on a machine: one for two cores, with a graphics card or without."""
+    return max(1, min(MOST_SCORE, cores // CORES_PER_SCORE))
 
 
 def web_command(bind: str) -> list[str]:
