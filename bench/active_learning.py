@@ -234,8 +234,9 @@ def photos_wanted(wanted: argparse.Namespace) -> tuple[Photos, str] | None:
     return photos, encoder
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def options(words: str | None) -> argparse.ArgumentParser:
+    """Where pictures and their scores come from, and how many seeds to try on how many processes."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--features", type=Path, help="a file written with --keep: no pictures, NumPy alone")
     parser.add_argument("--keep", type=Path, help="write what --features reads, then measure")
@@ -243,8 +244,13 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="first seed; below 100 to try rules")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("--rivals", action="store_true", help="also other ways to choose")
     add_weights_option(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("--rivals", action="store_true", help="also other ways to choose")
     chosen = parser.parse_args()
     known = photos_wanted(chosen)
     if known is None:
