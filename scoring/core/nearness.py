@@ -35,9 +35,14 @@ def nearness_of(width: int) -> Array:
     Vectors too short to end in measures and felt faults are taken as they are.
     """
     scales = np.ones(width)
-    first = width - len(Defect) - len(MEASURE_NAMES)
-    if first > 0:
-        shares = [DETAIL_SHARE if name in DETAIL else OTHER_SHARE for name in MEASURE_NAMES]
-        scales[first : first + len(shares)] = np.sqrt(shares)
+    for name in MEASURE_NAMES:
+        if (column := column_of(name, width)) is not None:
+            scales[column] = (DETAIL_SHARE if name in DETAIL else OTHER_SHARE) ** 0.5
     scales.setflags(write=False)
     return scales
+
+
+def column_of(measure: str, width: int) -> int | None:
+    """Where a measure stands in a cached vector of this width; None in vectors too short to hold any."""
+    first = width - len(Defect) - len(MEASURE_NAMES)
+    return first + MEASURE_NAMES.index(measure) if first > 0 else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.falls import LEVEL, SPREAD, head_from_falls
+from scoring.core.falls import LEVEL, SHARPNESS, SPREAD, head_from_falls
 from scoring.core.head import fit_head
+from scoring.core.measures import MEASURE_NAMES
 from scoring.core.metrics import srcc
+from scoring.core.nearness import column_of
+from scoring.core.types import Defect
 
 RNG = np.random.default_rng(3)
 QUALITY, CONTENT = RNG.normal(size=400), RNG.normal(size=(400, 20))
@@ -37,3 +40,15 @@ def test_a_harmed_picture_scores_less_than_it_did() -> None:
     head = head_from_falls(untouched=VECTORS, falls=FALLS, severity=SEVERITY, feature_version="v")
     before, after = head.predict(VECTORS[:120]), head.predict(VECTORS[:120] + FALLS)
     assert (after.overall < before.overall).mean() > 0.9
+
+
+def test_of_two_pictures_alike_the_sharper_ranks_first_though_no_fall_told_so() -> None:
+    width = 1 + len(MEASURE_NAMES) + len(Defect)
+    vectors = RNG.normal(0, 0.1, (200, width)).astype(np.float32)
+    falls = np.zeros((60, width), dtype=np.float32)
+    falls[:, 0] = -SEVERITY[:60]
+    head = head_from_falls(untouched=vectors, falls=falls, severity=SEVERITY[:60], feature_version="v")
+    sharper = vectors.copy()
+    sharper[:, column_of("sharpness", width)] += 0.1
+    gain = head.unclipped(sharper) - head.unclipped(vectors)
+    assert gain.mean() == pytest.approx(SPREAD * SHARPNESS, rel=0.25)
