@@ -20,9 +20,11 @@ class Annotation(models.Model):
     body is refused.
     """
 
-    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="annotations")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="annotations", db_index=False)
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="annotations")
-    rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations")
+    rater = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations", db_index=False
+    )
     rating = models.PositiveSmallIntegerField(null=True, blank=True)  # ACR 1-5; null when withdrawn
     is_accepted = models.BooleanField(default=False)
     is_withdrawn = models.BooleanField(default=False)

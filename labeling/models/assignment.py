@@ -25,7 +25,7 @@ class Item(models.Model):
         APPROVED = "approved", _("Approved")
         REJECTED = "rejected", _("Rejected")
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="items")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="items", db_index=False)
     image = models.ForeignKey("scoring.Image", on_delete=models.PROTECT, related_name="items")
     state = models.CharField(max_length=16, choices=State, default=State.OPEN)
     priority = models.FloatField(default=0.0)
@@ -33,7 +33,12 @@ class Item(models.Model):
     version = models.PositiveIntegerField(default=0)
     is_due = models.BooleanField(default=False, db_default=False)
     returned_to = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -46,6 +51,11 @@ class Item(models.Model):
         indexes = [
             models.Index(fields=["project", "state"], name="items_by_state"),
             models.Index(fields=["id"], name="items_to_settle", condition=models.Q(is_due=True)),
+            models.Index(
+                fields=["returned_to"],
+                name="items_returned",
+                condition=models.Q(returned_to__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -57,7 +67,8 @@ class Assignment(models.Model):
 
     Slots 1..overlap are rows made with the item, so no image can go beyond its overlap and nobody
     can hold two slots of one image: the two UNIQUE constraints say so. ``priority`` and ``project``
-    copy the item's, so that the lease statement reads one index.
+    copy the item's, so that the lease statement reads one index. A lease and a vote each write a row of
+    every index: what another index begins with has none of its own (``db_index=False``).
     """
 
     class State(models.TextChoices):
@@ -66,11 +77,16 @@ class Assignment(models.Model):
         SUBMITTED = "submitted", _("Submitted")
         CLOSED = "closed", _("Closed")
 
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments", db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     slot = models.PositiveSmallIntegerField()
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="assignments",
+        db_index=False,
     )
     state = models.CharField(max_length=16, choices=State, default=State.FREE)
     priority = models.FloatField(default=0.0)

@@ -11,7 +11,7 @@ class Event(models.Model):
     """One act. ``verb`` is ``station.act`` such as ``annotate.submit``; ``actor`` null is the system."""
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    verb = models.CharField(max_length=64, db_index=True)
+    verb = models.CharField(max_length=64)
     target = models.CharField(max_length=64, blank=True, default="")
     target_id = models.BigIntegerField(null=True, blank=True)
     before = models.JSONField(default=dict)
@@ -22,7 +22,11 @@ class Event(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["-id"]
-        indexes = [models.Index(fields=["target", "target_id"], name="events_of_a_target")]
+        indexes = [
+            models.Index(fields=["target", "target_id"], name="events_of_a_target"),
+            # One index for a verb and for a station, which is how verbs begin.
+            models.Index(fields=["verb"], name="events_by_verb", opclasses=["varchar_pattern_ops"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.verb}"

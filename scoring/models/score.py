@@ -83,8 +83,8 @@ class Score(models.Model):
     beside them since a filter that opens ten thousand findings takes twenty times as long.
     """
 
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="scores")
-    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="scores")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="scores", db_index=False)
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="scores", db_index=False)
     overall_score = models.FloatField()
     overall_std = models.FloatField()
     interval_low = models.FloatField()
