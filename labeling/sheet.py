@@ -96,6 +96,8 @@ def no_sheet_words(*, user: User, project: Project) -> str:
     """Why there is no sheet, and what to do."""
     if labeler_of(user, project.pk).must_qualify:
         return qualify_words()
+    if not Item.objects.filter(project=project).exists():
+        return _("No pictures are in this project yet. An admin can bring some in.")
     std = _usual_std(project)
     if std is not None and std > CLEAR_STD:
         words = _(

@@ -29,6 +29,7 @@ from labeling.compare import (
 )
 from labeling.current import current_project
 from labeling.models import Comparison, Project
+from labeling.queue import why_nothing
 from labeling.views.label_words import compare_words
 from scoring.errors import BadInputError, ConflictError, NotThereError
 
@@ -50,6 +51,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     context = {
         "pair": pair,
         "project": project,
+        "nothing": None if pair else why_nothing(user=user, project=project),
         "nothing_words": "" if pair else no_pairs_words(user=user, project=project),
         "last": given[0] if given else None,
         "today": compared_today(user=user, project=project),

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.current import current_project
 from labeling.models import Project
 from labeling.progress import my_work
+from labeling.queue import why_nothing
 from labeling.sheet import SheetCards, TileAnswer, no_sheet_words, sheet_confirm, sheet_next
 from labeling.views.label_words import grid_words
 from scoring.errors import BadInputError, ConflictError, NotThereError
@@ -47,6 +48,7 @@ def grid(request: HttpRequest) -> HttpResponse:
         "sheet": sheet,
         "rating_words": VOTE_WORDS[sheet.rating] if sheet else "",
         "project": project,
+        "nothing": None if sheet else why_nothing(user=user, project=project),
         "nothing_words": "" if sheet else no_sheet_words(user=user, project=project),
         "today": my_work(user=user, project=project).votes_today,
         "key": str(uuid4()),

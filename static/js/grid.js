@@ -115,7 +115,11 @@ class Grid {
     const isOver = !sheet && Boolean(this.asker.nothing) && !this.journal.waiting.length;
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
-    if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.asker.nothing.detail;
+    if (isOver) {
+      const question = this.root.querySelector("[data-question]");
+      question.textContent = question.dataset.question; // nothing is asked any more
+      this.root.querySelector("[data-nothing-words]").textContent = this.asker.nothing.detail;
+    }
     const said = this.root.querySelector("[data-stage-words]");
     said.hidden = Boolean(sheet);
     said.textContent = this.asker.isAway || this.journal.trouble ? words.comingOffline : words.coming;

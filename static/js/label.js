@@ -449,6 +449,10 @@ class Label {
     if (at === this.panel.note) return this.pressedInNote(event);
     if (at.matches("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]")) return;
     if (event.key === "Escape" && this.panel.dimension) return at.blur();
+    if (event.key === "Tab" && !event.shiftKey && at === document.body && this.current) {
+      event.preventDefault(); // nothing has the focus: to the dimensions, not to the top of the page
+      return this.panel.enter();
+    }
     if (this.stage.move(event.key)) return event.preventDefault();
     const name = keyName(event);
     if (name === "Enter" && at.matches("a, button, summary")) return; // these belong to what has the focus

@@ -86,6 +86,12 @@ export class Panel {
     return document.activeElement?.closest("[data-dimension]") ?? null;
   }
 
+  /* Bring the keyboard into the first dimension. */
+  enter() {
+    const [first] = this.dimensions;
+    (first.querySelector("input:checked") ?? first.querySelector("input")).focus();
+  }
+
   rateDimension(row, rating) {
     const radio = row.querySelector(`input[value="${rating}"]`);
     radio.checked = true;

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Membership, Project
@@ -135,3 +136,12 @@ def test_the_same_act_many_times_in_a_row_is_one_line(cast: Cast, client: Client
     client.force_login(cast.ada)
     acts = client.get("/").context["acts"]
     assert [(act["actor"], act["times"]) for act in acts[:2]] == [(cast.ada, 1), (None, 12)]
+
+
+@pytest.mark.parametrize("page", ["label", "compare", "grid", "catalogue"])
+def test_where_pictures_are_missing_those_who_may_bring_some_are_led_there(page: str, cast: Cast) -> None:
+    client = Client()
+    for user, is_led in ((cast.ada, True), (cast.ann, False)):
+        client.force_login(user)
+        shown = client.get(reverse(page)).content.decode()
+        assert ("Bring in pictures" in shown) is is_led
