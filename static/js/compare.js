@@ -127,6 +127,8 @@ class Compare {
     const isOver = !entry && Boolean(this.asker.nothing) && !this.journal.waiting.length;
     this.root.toggleAttribute("data-empty", isOver);
     this.root.querySelector("[data-nothing]").hidden = !isOver;
+    const heading = this.root.querySelector("[data-question]");
+    heading.textContent = isOver ? heading.dataset.title : heading.dataset.question;
     if (isOver) this.root.querySelector("[data-nothing-words]").textContent = this.asker.nothing.detail;
     this.root.querySelector("[data-undo-form]").hidden = !this.given.length;
     if (!entry?.isReady) this.say(this.asker.isAway || this.journal.trouble ? words.comingOffline : words.coming);
