@@ -33,7 +33,7 @@ from scoring.models import DatasetRow, DatasetVersion, Image, ModelVersion, Stor
 from scoring.registry import encoder_of, head_of, serving
 from scoring.run_lease import Beat, run_beat
 from scoring.storage import picture_bytes
-from scoring.trial import FEWEST_HOLDOUT, Labels, fit_on, labels_of_rows, root_of
+from scoring.trial import FEWEST_HOLDOUT, Labels, labels_of_rows, root_of, straight_on
 
 FEWEST_TAUGHT = 40
 TAUGHT_SHARE = 0.8125  # of labels that are not held back; the rest set the intervals
@@ -85,6 +85,15 @@ def deep_seconds(*, labels: int) -> float:
 
 def deep_made(run: TrainingRun, token: UUID) -> Made:
     """Tune the network, make the head that goes with it, and try both on the holdout."""
+    from scoring.deep_course import card_release
+
+    try:
+        return _made(run, token)
+    finally:
+        card_release()
+
+
+def _made(run: TrainingRun, token: UUID) -> Made:
     from scoring.deep_course import course_read
 
     folder, beat = _folder(run), Beat(run, token)
@@ -139,7 +148,7 @@ def _prepare(run: TrainingRun, folder: Path, base: ModelVersion, beat: Beat) -> 
         raise BadInputError(words.format(count=len(kept)))
     recipe = usual_recipe(best_device(), seed=run.seed, epochs=settings.DEEP_EPOCHS)
     labels = labels_of_rows(kept, feature_version=base.feature_version)
-    head = fit_on(labels, labels.splits == TRAIN, head_of(root_of(base)))
+    head = straight_on(labels, labels.splits == TRAIN, head_of(root_of(base)))
     course_write(
         folder,
         recipe=recipe,

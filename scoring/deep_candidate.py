@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from scoring import device
 from scoring.candidate import Made
-from scoring.core.calibrate import conformal_factor
+from scoring.core.calibrate import category_factors, conformal_factor
 from scoring.core.checkpoint import read_tensor_file, write_tensors, write_whole
 from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import views_of
@@ -171,20 +171,24 @@ def _head(base: ModelVersion, pupil: Any, labels: Labels) -> Head:
     error = (output.overall - labels.targets[apart]) ** 2 - output.epistemic_var
     head = replace(head, noise_var=max(NOISE_FLOOR, float(np.mean(error))))
     output = head.predict(labels.vectors[apart])
-    factor = conformal_factor(output.overall, labels.targets[apart], output.overall_std)
-    return replace(head, interval_factor=factor)
+    known = (output.overall, labels.targets[apart], output.overall_std)
+    return replace(
+        head,
+        interval_factor=conformal_factor(*known),
+        category_factors=category_factors(*known, labels.categories_of(apart)),
+    )
 
 
 def _tried(old: Labels, new: Labels, head: Head, champion: ModelVersion) -> Evaluation:
     """Candidate and champion on the same holdout, each from its own network's features."""
     held = new.splits == HOLDOUT
-    output = head.predict(new.vectors[held])
+    output, categories = head.predict(new.vectors[held]), new.categories_of(held)
     trial = Trial(
         candidate=output.overall,
         champion=head_of(champion).predict(old.vectors[held]).overall,
         people=new.targets[held],
-        categories=[name for name, kept in zip(new.categories, held, strict=True) if kept],
-        half_widths=head.interval_factor * output.overall_std,
+        categories=categories,
+        half_widths=head.factors(categories) * output.overall_std,
         usual_error=usual_error(champion),
     )
     return Evaluation(trial, provisional=False)

@@ -9,6 +9,7 @@ The folder holds ``course.json``, ``lessons.safetensors``, ``views/`` and the ch
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -219,6 +220,14 @@ def best_device() -> str:
     if os.environ.get("VITRINE_DEVICE", "") == "cpu" or not torch.cuda.is_available():
         return "cpu"
     return "cuda"
+
+
+def card_release() -> None:
+    """Give a card's memory back to the processes that score: torch keeps what a run has freed for the next
+    run of this process."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def ranks_run(folder: Path, *, ranks: int, told: Told) -> int:

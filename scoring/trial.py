@@ -88,6 +88,19 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
     )
 
 
+def straight_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
+    """Fit the overall score over the prior on these rows, straight: a network that is tuned goes on from the
+    coefficients alone, and those of a bent fit say nothing without its landmarks."""
+    return fit_head(
+        vectors=labels.vectors[rows],
+        overall=labels.targets[rows],
+        weights=labels.weights[rows],
+        prior=prior,
+        feature_version=prior.feature_version,
+        may_bend=False,
+    )
+
+
 def evaluate(
     labels: Labels,
     fitted: Head,

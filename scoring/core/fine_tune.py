@@ -21,6 +21,7 @@ from torch.nn import functional
 from scoring.core import losses
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
+from scoring.core.look import parted
 from scoring.core.recipes import Recipe
 from scoring.core.types import ByteArray, FloatArray
 
@@ -115,9 +116,11 @@ class Pupil(nn.Module):
         told: list[Tensor] = []
         for shape in dict.fromkeys(view.shape for view in views):
             members = [n for n, view in enumerate(views) if view.shape == shape]
-            levels = torch.from_numpy(np.stack([views[n] for n in members])).to(self.centre.device)
-            told.append(self.encoder((levels.permute(0, 3, 1, 2).float() - MEAN) / SCALE))
-            places += members
+            for part in parted(members, most=len(members), device=self.centre.device.type):
+                levels = torch.from_numpy(np.stack([views[n] for n in part])).to(self.centre.device)
+                own = list(dict.fromkeys(part))  # what fills a part up is not asked for
+                told.append(self.encoder((levels.permute(0, 3, 1, 2).float() - MEAN) / SCALE)[: len(own)])
+                places += own
         order = torch.from_numpy(np.argsort(places)).to(self.centre.device)
         return torch.cat(told)[order]
 

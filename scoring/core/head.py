@@ -124,12 +124,14 @@ def fit_head(
     dimensions: npt.ArrayLike | None = None,
     weights: npt.ArrayLike | None = None,
     prior: Head | None = None,
+    may_bend: bool = True,
 ) -> Head:
     """Fit a head on N labelled pictures.
 
     ``vectors`` (N, F); ``overall`` (N,) 0-100; ``dimensions`` (N, 5) 0-100, NaN where nobody voted;
     ``weights`` (N,) 1 / label variance. With a ``prior`` the residual over it is fitted; a dimension
     with fewer than eight votes keeps the prior's coefficients. NaN in features or overall is refused.
+    Unless it ``may_bend`` the head has no landmarks.
     """
     table, target = np.asarray(vectors, dtype=np.float64), np.asarray(overall, dtype=np.float64)
     if not (np.isfinite(table).all() and np.isfinite(target).all()):
@@ -145,7 +147,10 @@ def fit_head(
     share = _weights(weights, len(target))
     coefficients, intercepts = start.coefficients.copy(), start.intercepts.copy()
     residual = target - features @ coefficients[0] - intercepts[0]
-    fit, landmarks = fit_bent(features, residual, share, hunch=coefficients[0].copy())
+    if may_bend:
+        fit, landmarks = fit_bent(features, residual, share, hunch=coefficients[0].copy())
+    else:
+        fit, landmarks = fit_level(features, residual, share), None
     coefficients[0] += fit.coefficients[: len(start.mean)]
     intercepts[0] += fit.intercept
     if dimensions is not None:

@@ -13,6 +13,7 @@ from scoring.core.decode import MEAN, SCALE
 from scoring.core.types import ByteArray, FloatArray
 
 PIXELS_AT_ONCE = 128 * 256 * 256  # of a batch in torch, however many pictures are asked for
+COUNTS_AT_ONCE = (1, 2, 8, 32, 64, 128)  # views of a batch on CUDA
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,22 @@ class Seen:
 
 Encode = Callable[[Sequence[Sequence[ByteArray]]], list[Seen]]  # of each picture its views, uint8 (h, w, 3)
 Look = Callable[[ByteArray, bool], Seen]  # one view, and whether its maps are asked for
+
+
+def parted(members: Sequence[int], *, most: int, device: str) -> list[list[int]]:
+    """Views of one shape in batches of at most ``most``; on CUDA all of one of COUNTS_AT_ONCE, where the last
+    view stands again to fill the last batch up.
+
+    For each layer cuDNN plans anew how to work on a shape and count it has not met, which seems to take
+    seconds for a training step: a catalogue of pictures of many shapes would meet hundreds of them.
+    """
+    size = max(1, most)
+    if device == "cuda":
+        size = max(count for count in COUNTS_AT_ONCE if count <= max(1, min(size, len(members))))
+    parts = [list(members[start : start + size]) for start in range(0, len(members), size)]
+    if device == "cuda":
+        parts[-1] += [parts[-1][-1]] * (size - len(parts[-1]))
+    return parts
 
 
 def graph_reader(session: Any) -> Look:
@@ -87,9 +104,8 @@ def in_batches(encoder: Any, device: str) -> Encode:
         told: dict[int, Seen] = {}
         for shape in {view.shape for view in flat}:
             members = [n for n, view in enumerate(flat) if view.shape == shape]
-            most = max(1, PIXELS_AT_ONCE // (shape[0] * shape[1]))
-            for start in range(0, len(members), most):
-                some = members[start : start + most]
+            most = PIXELS_AT_ONCE // (shape[0] * shape[1])
+            for some in parted(members, most=most, device=device):
                 told |= zip(some, run([flat[n] for n in some]), strict=True)
         rest = (told[n] for n in range(len(flat)))
         return [_as_one([next(rest) for _ in views]) for views in pictures]

@@ -17,7 +17,7 @@ class Recipe:
     seed: int = 0
 
 
-USUAL = {"cpu": Recipe(), "cuda": Recipe(epochs=12, batch=32)}  # by where it is learned
+USUAL = {"cpu": Recipe(), "cuda": Recipe(epochs=16, batch=16, encoder_rate=1e-4)}  # by where it is learned
 
 
 def usual_recipe(place: str, *, seed: int = 0, epochs: int = 0) -> Recipe:

@@ -10,6 +10,8 @@ import pytest
 from django.conf import LazySettings
 
 from scoring import deep, deep_candidate, deep_course
+from scoring.core.head import CLIP
+from scoring.core.metrics import srcc
 from scoring.core.splits import HOLDOUT, TRAIN
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.deep import deep_seconds
@@ -18,8 +20,10 @@ from scoring.models import DatasetVersion, ModelVersion, Score, ScoringJob, Stor
 from scoring.promote import model_promote, model_roll_back
 from scoring.registry import base_model_ensure, encoder_of, head_of, serving
 from scoring.rescore import rescore_chunks
+from scoring.run_lease import Beat
 from scoring.score import score_chunks
 from scoring.train import training_cancel, training_execute, training_start, training_sweep
+from scoring.trial import fit_on, labels_of_rows
 from tests.conftest import Cast
 from tests.factories import features_make, image_make
 
@@ -94,6 +98,31 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
     assert scores != before
     model_roll_back(by=cast.ada)
     assert serving().displayed.kind == "base"
+
+
+def test_where_a_fast_fit_would_bend_it_still_starts_from_one_that_ranks_the_lessons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base, rng = base_model_ensure(), np.random.default_rng(4)
+    prior, images = head_of(base), [image_make() for _ in range(90)]
+    near = rng.normal(0, 1, (90, 2))
+    for image, place in zip(images, near, strict=True):
+        features = np.concatenate([place, rng.normal(0, 0.05, len(prior.mean) - 2)])
+        features_make(image, vector=(prior.mean + prior.std * features).astype("<f4"))
+    height = 50 + 25 * np.tanh(near[:, 0]) + 15 * np.cos(2 * near[:, 1])
+    rows = [
+        FrozenRow(image.pk, f"mug {n}", "mugs", float(score), 5.0, 0.04, 3, is_holdout=n % 9 == 0)
+        for n, (image, score) in enumerate(zip(images, np.clip(height, 0, 100), strict=True))
+    ]
+    run = started(dataset_store(name="bent", rows=rows, split_seed=0, note="", created_by=None))
+    told = labels_of_rows(list(run.dataset.rows.order_by("image_id")), feature_version=base.feature_version)
+    assert fit_on(told, told.splits == TRAIN, prior).landmarks is not None
+
+    monkeypatch.setattr(deep, "_views_kept", lambda _folder, kept, _beat: kept)
+    deep._prepare(run, deep._folder(run), base, Beat(run, uuid4()))
+    course, start, _facts = deep_course.course_read(deep._folder(run))
+    features = np.clip((course.vectors - start.mean) / start.std, -CLIP, CLIP)
+    assert srcc(features @ start.coefficients + start.level, course.targets) > 0.6
 
 
 def abandoned(run: TrainingRun) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,13 @@ def test_ranks_end_when_whoever_started_them_is_gone(course: Path) -> None:
 def test_a_course_that_is_not_whole_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no course"):
         course_read(tmp_path)
+
+
+def test_giving_a_card_s_memory_back_frees_the_network_and_asks_for_no_card() -> None:
+    network = torch.nn.Linear(2, 2)
+    network.itself = [network]  # as hooks and optimisers hold what holds them
+    gone = weakref.ref(network)
+    del network
+    deep_course.card_release()
+    assert gone() is None
+    assert not torch.cuda.is_initialized()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from scoring.core import fine_tune
 from scoring.core.fine_tune import (
     Pupil,
     Start,
@@ -20,6 +21,7 @@ from scoring.core.fine_tune import (
     steps_per_epoch,
     teach_epoch,
 )
+from scoring.core.look import COUNTS_AT_ONCE, parted
 from scoring.core.recipes import Recipe
 from scoring.core.types import ByteArray, FloatArray
 
@@ -104,6 +106,24 @@ def test_before_the_first_step_it_answers_like_the_model_it_starts_from() -> Non
     pupil, lessons = tiny()
     expected = lessons.vectors @ pupil.coefficients.detach().numpy() + 55.0
     assert answers_of(pupil, lessons, ROWS, batch=7) == pytest.approx(expected, abs=1e-3)
+
+
+def test_batches_filled_up_as_on_a_card_answer_and_teach_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    pupil, lessons = tiny()
+    views = [lessons.views(int(row)) for row in ROWS]
+    plain = pupil(*zip(*views, strict=True))
+    plain.square().sum().backward()
+    grown = [value.grad.clone() for value in pupil.encoder.parameters()]
+    pupil.zero_grad()
+    counts: list[int] = []
+    pupil.encoder.register_forward_pre_hook(lambda _module, given: counts.append(len(given[0])))
+    monkeypatch.setattr(fine_tune, "parted", lambda *args, **more: parted(*args, **more | {"device": "cuda"}))
+    filled = pupil(*zip(*views, strict=True))
+    filled.square().sum().backward()
+    assert set(counts) <= set(COUNTS_AT_ONCE)
+    torch.testing.assert_close(filled, plain)
+    for value, before in zip(pupil.encoder.parameters(), grown, strict=True):
+        torch.testing.assert_close(value.grad, before, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_resumed_after_any_epoch_ends_bit_by_bit_as_one_that_never_stopped() -> None:
