@@ -8,8 +8,11 @@ the trial. What comes out is a new encoder with its head, whose features the res
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +26,7 @@ from django.utils.translation import gettext as _
 from scoring.candidate import Made
 from scoring.core.checkpoint import WeightsError, read_tensor_file
 from scoring.core.decode import PictureError, decode_picture
-from scoring.core.features import views_of
+from scoring.core.features import Views, views_of
 from scoring.core.head import Head
 from scoring.core.recipes import USUAL, usual_recipe
 from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
@@ -37,6 +40,7 @@ from scoring.trial import FEWEST_HOLDOUT, Labels, labels_of_rows, root_of, strai
 
 FEWEST_TAUGHT = 40
 TAUGHT_SHARE = 0.8125  # of labels that are not held back; the rest set the intervals
+MOST_READERS = 8  # threads that make views where a card waits for them
 PREPARED = 0.15  # of the progress bar when the views are kept
 SECONDS_PER_VIEW, SECONDS_PER_LESSON = 0.12, 0.4  # a picture on one core, before any run has told
 
@@ -164,26 +168,46 @@ def _prepare(run: TrainingRun, folder: Path, base: ModelVersion, beat: Beat) -> 
 
 def _views_kept(folder: Path, rows: Sequence[DatasetRow], beat: Beat) -> list[DatasetRow]:
     """Keep the views of every lesson whose picture can be read; the rest cannot teach."""
-    from scoring.deep_course import views_are_of, views_write
+    from scoring.deep_course import best_device, views_are_of, views_write
 
+    threads = min(MOST_READERS, os.cpu_count() or 1) if best_device() == "cuda" else 1
     lessons = [row for row in rows if row.split in (TRAIN, CALIBRATION)]
     images = Image.objects.in_bulk([row.image_id for row in lessons])
     kept: list[DatasetRow] = []
-    for row in lessons:
+    for row, ahead in zip(
+        lessons, _read_ahead([images[row.image_id] for row in lessons], threads), strict=True
+    ):
         beat("preparing", PREPARED * len(kept) / len(lessons))
         if views_are_of(folder, len(kept), image=row.image_id):
+            ahead.cancel()
             kept.append(row)
             continue
-        image = images[row.image_id]
-        try:
-            picture = decode_picture(picture_bytes(image), jpeg_quality=image.jpeg_quality)
-        except (NotThereError, PictureError):
+        views = ahead.result()
+        if views is None:
             continue
-        views = views_of(picture)
         views_write(folder, len(kept), whole=views.whole, crop=views.crop, image=row.image_id)
         kept.append(row)
         beat.gained("preparing", beat.last)
     return kept
+
+
+def _read_ahead(images: Sequence[Image], threads: int) -> Iterator[Future[Views | None]]:
+    """The views of each picture, in order; some of the next are made meanwhile, so that a card waits less."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="views") as readers:
+        waiting: deque[Future[Views | None]] = deque()
+        for image in images:
+            waiting.append(readers.submit(_views, image))
+            if len(waiting) > threads:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _views(image: Image) -> Views | None:
+    """The views of a picture; None where it cannot be read. Asks no database: it runs in a thread."""
+    try:
+        return views_of(decode_picture(picture_bytes(image), jpeg_quality=image.jpeg_quality))
+    except (NotThereError, PictureError):
+        return None
 
 
 def _lessons(

@@ -224,10 +224,9 @@ def best_device() -> str:
 
 def card_release() -> None:
     """Give a card's memory back to the processes that score: torch keeps what a run has freed for the next
-    run of this process."""
+    run of this process. Where no card was used nothing is asked of one."""
     gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()
 
 
 def ranks_run(folder: Path, *, ranks: int, told: Told) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from tests.images import encoded, photo
 
 SIZES = (
@@ -23,6 +25,7 @@ SIZES = (
 )
 
 
+@cache
 def picture_bytes(seed: int, width: int, height: int) -> bytes:
     """A JPEG; below sixteen pixels a PNG cut from one, since a JPEG block would not fit."""
     if min(width, height) >= 16:

@@ -8,11 +8,12 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.conf import LazySettings
+from django.core.files.storage import default_storage
 
 from scoring import deep, deep_candidate, deep_course
 from scoring.core.head import CLIP
 from scoring.core.metrics import srcc
-from scoring.core.splits import HOLDOUT, TRAIN
+from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.deep import deep_seconds
 from scoring.errors import BadInputError
@@ -123,6 +124,26 @@ def test_where_a_fast_fit_would_bend_it_still_starts_from_one_that_ranks_the_les
     course, start, _facts = deep_course.course_read(deep._folder(run))
     features = np.clip((course.vectors - start.mean) / start.std, -CLIP, CLIP)
     assert srcc(features @ start.coefficients + start.level, course.targets) > 0.6
+
+
+def test_views_made_ahead_are_those_made_one_by_one_and_unreadable_pictures_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, token = started(labelled()), uuid4()
+    TrainingRun.objects.update(state="running", token=token)
+    rows = deep._rows(run.dataset, base_model_ensure())
+    image = next(row for row in rows if row.split == TRAIN).image
+    default_storage.delete(image.stored_name)
+    kept = []
+    for place in ("cpu", "cuda"):
+        monkeypatch.setattr(deep_course, "best_device", lambda place=place: place)
+        folder = deep._folder(run) / place
+        taught = deep._views_kept(folder, rows, Beat(run, token))
+        kept.append(
+            [(row.image_id, (folder / "views" / f"{n}.npz").read_bytes()) for n, row in enumerate(taught)]
+        )
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == sum(row.split in (TRAIN, CALIBRATION) for row in rows) - 1
 
 
 def abandoned(run: TrainingRun) -> None:
