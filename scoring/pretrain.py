@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from scoring.core import base_fit
 from scoring.core.base_fit import LeftOut
@@ -40,6 +41,7 @@ from scoring.core.features import (
     model_to_tensors,
     views_of,
 )
+from scoring.core.foreground import before_plain
 from scoring.core.head import head_to_tensors
 from scoring.core.locate import Locator
 from scoring.core.look import Encode
@@ -61,6 +63,7 @@ HARD_TO_TELL = {
     Defect.UNDER_EXPOSED,
 }
 HARD_CHANCE = 2.0
+CUT_OUT_SHARE = 0.25  # of shops' photos before one plain surface, shown once more on black
 VECTOR_SIZE = 384
 
 
@@ -76,6 +79,7 @@ class Task:
     source: int = -1
     group: str = ""
     is_shop: bool = False
+    is_cut_out: bool = False
 
 
 _encoders: list[Encode] = []
@@ -124,23 +128,36 @@ def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed:
     """Rows to make, drawn from one seed: scored pictures, then seen photos each followed by its faults.
 
     ``folders`` says of each whether it is a shop's. Each photo gets FAULTS single faults, those that are
-    hard to tell more often, and one more at two severities, light and heavy.
+    hard to tell more often, and one more at two severities, light and heavy. Some of the shops' photos come
+    again at the end, cut out and on black: what a transparent picture becomes where its transparency is lost
+    says nothing of how the product was lit.
     """
     tasks = _scored_tasks(scores) if scores is not None else []
-    chances = np.array([HARD_CHANCE if defect in HARD_TO_TELL else 1.0 for defect in Defect])
+    cut_outs = []
     for folder, is_shop in folders.items():
         rng = draw_of(folder, seed)
-        for photo in seen_photos(folder, limit=limit, rng=rng):
-            clean = Task(path=str(photo.path), group=photo.group, is_shop=is_shop)
-            source = len(tasks)
-            tasks.append(clean)
-            faults = rng.choice(len(Defect), size=FAULTS + 1, replace=False, p=chances / chances.sum())
-            for k, number in enumerate(faults):
-                draw, severity = int(rng.integers(2**31)), float(rng.uniform(0.15, 1.0))
-                light_and_heavy = (severity * 0.45, min(1.0, severity * 0.45 + 0.5))
-                for strength in light_and_heavy if k == FAULTS else (severity,):
-                    fault = list(Defect)[number]
-                    tasks.append(replace(clean, fault=fault, severity=strength, seed=draw, source=source))
+        photos = seen_photos(folder, limit=limit, rng=rng)
+        for photo in photos:
+            tasks += _with_faults(Task(path=str(photo.path), group=photo.group, is_shop=is_shop), tasks, rng)
+        chosen = [photo for photo in photos if is_shop and rng.random() < CUT_OUT_SHARE]
+        cut_outs += [(photo, rng) for photo in chosen if before_plain(read_photo(photo.path))]
+    for photo, rng in cut_outs:
+        clean = Task(path=str(photo.path), group=photo.group, is_shop=True, is_cut_out=True)
+        tasks += _with_faults(clean, tasks, rng)
+    return tasks
+
+
+def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) -> list[Task]:
+    """An untouched photo, which will stand behind those ``before``, and its faults."""
+    chances = np.array([HARD_CHANCE if defect in HARD_TO_TELL else 1.0 for defect in Defect])
+    faults = rng.choice(len(Defect), size=FAULTS + 1, replace=False, p=chances / chances.sum())
+    tasks = [clean]
+    for k, number in enumerate(faults):
+        draw, severity = int(rng.integers(2**31)), float(rng.uniform(0.15, 1.0))
+        light_and_heavy = (severity * 0.45, min(1.0, severity * 0.45 + 0.5))
+        for strength in light_and_heavy if k == FAULTS else (severity,):
+            fault = list(Defect)[number]
+            tasks.append(replace(clean, fault=fault, severity=strength, seed=draw, source=len(before)))
     return tasks
 
 
@@ -297,8 +314,20 @@ def calibration_views(tasks: Sequence[Task]) -> list[ByteArray]:
     return [view for views in some for view in (views.whole, views.crop)]
 
 
+def cut_out(rgb: ByteArray) -> ByteArray:
+    """The product alone, on black; the picture as it is where no plain surface lies behind the product."""
+    product = before_plain(rgb)
+    if product is None:
+        return rgb
+    mask = Image.fromarray(product.mask.astype(np.uint8) * 255)
+    alpha = np.asarray(mask.resize(rgb.shape[1::-1], Image.Resampling.BILINEAR), dtype=np.uint16)
+    return np.asarray(rgb * alpha[:, :, None] // 255, dtype=np.uint8)
+
+
 def _picture(task: Task) -> Picture:
     rgb = read_photo(Path(task.path))
+    if task.is_cut_out:
+        rgb = cut_out(rgb)
     if task.fault is not None:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
     return Picture(rgb)

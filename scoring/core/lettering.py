@@ -22,10 +22,9 @@ Indices = npt.NDArray[np.intp]
 INKS = ("bright", "dark", "red")
 LETTER_NAMES = (*(f"row_{ink}" for ink in INKS), "row_sum")  # beside the plainest of all rows
 
-MIDDLE_SIDE = 480  # the longest side of the copy that letters are looked for in
-WIDEST_STROKE = 9  # pixels of that copy
+WIDEST_STROKE = 5  # pixels of a copy with no side over 256
 LEAST_STEP = 14  # levels by which a stroke differs from what is around it
-FEWEST_PIXELS = 12
+FEWEST_PIXELS = 6
 HEIGHT = (0.016, 0.15)  # of a letter, in parts of the shorter side
 WIDTH = (0.08, 2.0)  # of a letter, in parts of its height
 FILLED = (0.15, 0.97)  # of a letter's box
