@@ -45,7 +45,9 @@ def test_what_stands_before_no_plain_surface_is_not_cut() -> None:
     assert np.array_equal(cut_out(rgb), rgb)
 
 
-def test_cut_outs_come_last_and_only_of_shops_photos_before_a_plain_surface(folders: dict[Path, bool]) -> None:
+def test_cut_outs_come_last_and_only_of_shops_photos_before_a_plain_surface(
+    folders: dict[Path, bool],
+) -> None:
     tasks = plan(folders, None, limit=40, seed=1)
     first = next(number for number, task in enumerate(tasks) if task.is_cut_out)
     assert all(task.is_cut_out for task in tasks[first:])
@@ -55,7 +57,8 @@ def test_cut_outs_come_last_and_only_of_shops_photos_before_a_plain_surface(fold
         assert folders[front.parent.parent]
         assert int(front.parent.name) % 2 == 1
         assert task.fault is None or (tasks[task.source].path == task.path and tasks[task.source].is_cut_out)
-        assert (task.source < number) and ((task.source < 0) == (task.fault is None))
+        assert task.source < number
+        assert (task.source < 0) == (task.fault is None)
 
 
 def test_photos_and_faults_are_those_drawn_without_cut_outs(

@@ -40,8 +40,9 @@ def labelled_rows(count: int, *, shift: float = -25.0, noise: float = 3.0) -> li
     base = base_model_ensure()
     rng = np.random.default_rng(5)
     traits = rng.normal(size=(count, 3))
-    spread = rng.normal(size=(3, len(device.base_head().mean))) * 0.3
-    table = (traits @ spread + rng.normal(0, 0.03, (count, spread.shape[1]))).astype("<f4")
+    spread = rng.normal(size=(3, len(device.base_head().mean)))
+    spread *= 12 / np.linalg.norm(spread @ head_of(base).coefficients[0])  # points by which the base differs
+    table = (traits @ spread + rng.normal(0, 0.1 * spread.std(), (count, spread.shape[1]))).astype("<f4")
     images = [image_make() for _ in range(count)]
     for image, vector in zip(images, table, strict=True):
         features_make(image, vector=vector)
