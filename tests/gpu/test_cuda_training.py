@@ -1,7 +1,7 @@
 """A deep retrain on the card: it learns, stays finite, goes on where it was stopped, and serves anywhere.
 
-All pictures but those of one test are of one shape, in batches of one size: the first step on a new one takes
-the card seconds.
+Views of all pictures but one test's have two shapes, in batches of one size: the first step on a new one
+takes the card seconds.
 """
 
 from __future__ import annotations
