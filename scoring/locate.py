@@ -39,7 +39,8 @@ from scoring.core.look import Encode
 from scoring.core.types import ByteArray, Defect, FloatArray
 from scoring.encoders import export, open_encoder, read_encoder
 from scoring.photos import Photo, draw_of, photos_of, read_photo, seen_photos
-from scoring.pretrain import calibration_views, plan
+from scoring.pretrain import calibration_views
+from scoring.pretrain_plan import plan
 
 TEACHER_SIDE, TEACHER_MEAN, TEACHER_STD = 320, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ROOM = WHOLE_LONGEST // MAP_STRIDES[0]  # places a side that every view fits into

@@ -17,7 +17,8 @@ from safetensors.numpy import save
 from scoring.core.checkpoint import read_tensor_file, write_whole
 from scoring.core.quantise import measured_ranges
 from scoring.device import encoder_tensors
-from scoring.pretrain import calibration_views, plan
+from scoring.pretrain import calibration_views
+from scoring.pretrain_plan import plan
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,7 +90,7 @@ def _fit(given: Path | None, pictures: Sequence[Path], kept: Path) -> None:
 def _tasks(pictures: Sequence[Path]) -> list[Any]:
     """Every picture untouched, and some of them harmed by seeded faults; no task holds a score."""
     from scoring.core.types import Defect
-    from scoring.pretrain import Task
+    from scoring.pretrain_plan import Task
 
     rng = np.random.default_rng(SEED)
     tasks = [Task(path=str(path), group=path.name) for path in pictures]

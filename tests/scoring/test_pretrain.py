@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from scoring.pretrain import cut_out, plan
+from scoring.pretrain_plan import cut_out, plan
 
 SIDE = 120
 
@@ -65,7 +65,7 @@ def test_photos_and_faults_are_those_drawn_without_cut_outs(
     folders: dict[Path, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_cut_outs = plan(folders, None, limit=40, seed=1)
-    monkeypatch.setattr("scoring.pretrain.CUT_OUT_SHARE", 0.0)
+    monkeypatch.setattr("scoring.pretrain_plan.CUT_OUT_SHARE", 0.0)
     without = plan(folders, None, limit=40, seed=1)
     assert with_cut_outs[: len(without)] == without
     assert len(with_cut_outs) > len(without)
