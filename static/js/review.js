@@ -2,7 +2,7 @@
 
 const desk = () => document.getElementById("desk");
 const ticked = new Set();
-let isMoving = false; // asked for, not here yet: what stands here is not what the next key is meant for
+let moving = null; // asked for, not here yet: what stands here is not what the next key is meant for
 const AS = { ArrowDown: "j", ArrowUp: "k" };
 
 const isTyping = (target) =>
@@ -19,7 +19,7 @@ document.addEventListener("keydown", (event) => {
 
 /* What a key does; false for a key that means nothing here. */
 function press(event) {
-  if (isMoving) return false;
+  if (moving) return false;
   const key = AS[event.key] ?? event.key.toLowerCase();
   if (event.shiftKey && key === "a") return click('[data-keyed="Shift+A"]');
   if (event.shiftKey && event.key !== "?") return false;
@@ -94,7 +94,7 @@ document.addEventListener("change", (event) => {
 
 /* --- before and after the server's answer ------------------------------------------------------------------- */
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (desk()?.contains(event.detail.elt)) isMoving = true;
+  if (desk()?.contains(event.detail.elt)) moving = event.detail.xhr;
   const form = event.detail.elt.closest("form[method=post]");
   if (!form || !desk()?.contains(form)) return;
   const going = form.matches("[data-bulk]")
@@ -103,7 +103,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   for (const line of going) line?.classList.add("is-leaving");
 });
 
-document.addEventListener("htmx:afterRequest", () => (isMoving = false));
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.xhr === moving) moving = null;
+});
 
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "desk" || event.detail.elt.id === "desk") arrive({ moved: true });

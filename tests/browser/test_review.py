@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from labeling.annotate import live_annotations
 from labeling.consensus import consensus_settle
@@ -158,6 +158,28 @@ def test_j_and_k_and_arrows_walk_the_queue_and_decide_nothing(
         expect(page.locator("#case-title")).to_have_text(name)
     expect(page).to_have_url(f"/review/?item={scene.items[0].pk}")
     assert not Review.objects.exists()
+
+
+def test_a_key_pressed_while_the_next_picture_is_on_its_way_decides_nothing(
+    page_of: Visits, cast: Cast, scene: Scene
+) -> None:
+    page = page_of(cast.rui)
+    page.goto("/review/")
+    expect(page.locator("#case-title")).to_have_text("Kettle")
+    held: list[Route] = []
+    page.route("**/review/**", lambda route: held.append(route))
+    page.keyboard.press("j")
+    page.wait_for_timeout(100)
+    page.keyboard.press("a")
+    page.wait_for_timeout(100)
+    assert len(held) == 1
+    held[0].continue_()
+    page.unroute("**/review/**")
+    expect(page.locator("#case-title")).to_have_text("Lamp")
+    assert {scene.state(number) for number in range(3)} == {"flagged"}
+    page.keyboard.press("a")
+    expect(page.locator("#case-title")).to_have_text("Chair")
+    assert [scene.state(number) for number in range(3)] == ["flagged", "approved", "flagged"]
 
 
 def test_x_ticks_and_the_ticked_are_approved_together(page_of: Visits, cast: Cast, scene: Scene) -> None:
