@@ -87,7 +87,8 @@ def head_of(model: ModelVersion) -> Head:
 def encoder_of(model: ModelVersion) -> Path:
     """Weights file of the encoder that makes the features of this model.
 
-    WeightsError where it is gone: neither the shipped one nor that of a deep retrain kept here.
+    WeightsError where it is gone: neither the shipped one nor that of a deep retrain kept here, or one whose
+    features this release makes otherwise.
     """
     if model.feature_version == device.feature_version():
         return device.BASE_WEIGHTS
@@ -97,6 +98,8 @@ def encoder_of(model: ModelVersion) -> Path:
     path = models_folder() / f"{deep.weights_digest}.safetensors" if deep else None
     if path is None or not path.exists():
         raise WeightsError(f"The encoder of {model.name} ({model.feature_version}) is not here any more.")
+    if device.feature_version(path) != model.feature_version:
+        raise WeightsError(f"What {model.name} learned from ({model.feature_version}) is not made any more.")
     return path
 
 
