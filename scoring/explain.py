@@ -9,7 +9,7 @@ from scoring.core.explain import drawn
 from scoring.errors import NotReadyError, NotThereError
 from scoring.instant import MAKE_READY
 from scoring.models import Image
-from scoring.registry import encoder_of, head_of, serving
+from scoring.registry import encoder_of, head_of, is_at_hand, serving
 from scoring.storage import file_bytes, file_write, picture_bytes
 from scoring.wake import wake
 
@@ -34,8 +34,8 @@ def heatmap_name(image: Image) -> str:
 
 def _measured(image: Image) -> bytes:
     model = serving().displayed
-    weights = encoder_of(model)
-    if not device.is_ready(weights):
+    weights = encoder_of(model) if is_at_hand(model) else None
+    if weights is None or not device.is_ready(weights):
         wake(MAKE_READY)
         raise NotReadyError(_("The model is being made ready; ask again in a minute."))
     heat = device.heat_of_bytes(

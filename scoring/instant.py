@@ -15,7 +15,7 @@ from scoring.core.types import ImageFeatures, Prediction
 from scoring.errors import BadInputError, NotReadyError
 from scoring.gate import AdmittedPicture, admit
 from scoring.models import ModelVersion
-from scoring.registry import encoder_of, head_of, serving
+from scoring.registry import encoder_of, head_of, is_at_hand, serving
 from scoring.wake import wake
 
 MAKE_READY = "score.make_ready"
@@ -60,4 +60,5 @@ def models_make_ready() -> None:
     """Load the models that serve, in a worker; what it exports the web then finds."""
     row = serving()
     for model in {row.champion.pk: row.champion, row.displayed.pk: row.displayed}.values():
-        device.warm_up(encoder_of(model))
+        if model == row.champion or is_at_hand(model):
+            device.warm_up(encoder_of(model))

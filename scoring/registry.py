@@ -103,6 +103,16 @@ def encoder_of(model: ModelVersion) -> Path:
     return path
 
 
+def is_at_hand(model: ModelVersion) -> bool:
+    """Whether its head and its encoder can be read here: after an upgrade those of the old release cannot."""
+    try:
+        head_of(model)
+        encoder_of(model)
+    except WeightsError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=8)
 def _head(kind: str, digest: str, feature_version: str) -> Head:
     if kind == ModelVersion.Kind.BASE and digest == device.weights_digest():

@@ -25,7 +25,7 @@ from scoring.extract import Found, features_of, scores_by
 from scoring.models import ModelVersion, Score, ScoringJob, Serving, StoredFeatures
 from scoring.progress import Progress
 from scoring.records import features_row
-from scoring.registry import encoder_of, head_of, serving
+from scoring.registry import encoder_of, head_of, is_at_hand, serving
 from scoring.shadow import shadow_beside
 from scoring.wake import queue_length, wake
 
@@ -126,13 +126,12 @@ def score_claimed(claimed: Claimed, models: Sequence[ModelVersion] | None = None
 
 
 def _serving_models() -> list[ModelVersion]:
-    """The champion, and the displayed model where it is another, their heads and encoders at hand."""
+    """The champion, and the displayed model where it is another and did not leave with an old release."""
     row = serving()
-    models = list({model.pk: model for model in (row.champion, row.displayed)}.values())
-    for model in models:
-        head_of(model)
-        encoder_of(model)
-    return models
+    head_of(row.champion)
+    encoder_of(row.champion)
+    is_other = row.displayed != row.champion and is_at_hand(row.displayed)
+    return [row.champion, row.displayed] if is_other else [row.champion]
 
 
 def _write(found: Found, scores: Sequence[Score], done: set[int]) -> None:

@@ -19,7 +19,7 @@ from scoring.core.types import ByteArray, Defect
 from scoring.errors import BadInputError
 from scoring.gate import admit
 from scoring.models import Image, Score
-from scoring.registry import encoder_of, head_of, serving
+from scoring.registry import encoder_of, head_of, is_at_hand, serving
 from scoring.storage import picture_bytes, picture_write
 
 QUALITY = 92
@@ -49,6 +49,8 @@ def _jpeg(rgb: ByteArray) -> bytes:
 def _shows(image: Image, data: bytes) -> bool:
     """Whether the model too finds it clearly worse; without a score of the clear picture nobody knows."""
     model = serving().displayed
+    if not is_at_hand(model):
+        return False
     clear = Score.objects.filter(image=image, model=model).first()
     found = device.extract_each([data], weights=encoder_of(model))[0]
     if clear is None or isinstance(found, PictureError):
