@@ -206,6 +206,28 @@ def test_an_admin_pauses_somebody_who_reads_why_and_lets_them_go_on(page_of: Vis
     expect(page.locator(".messages")).to_contain_text("ben can label again.")
 
 
+def test_somebody_paused_asks_to_be_looked_at_again_and_reads_the_answer(page_of: Visits, cast: Cast) -> None:
+    Membership.objects.filter(user=cast.ben).update(
+        is_paused=True, paused_by="admin", pause_reason="Please read the guide again."
+    )
+    ben = page_of(cast.ben)
+    ben.goto("/label/")
+    expect(ben.get_by_role("heading", level=1)).to_have_text("Your work here is paused")
+    ben.get_by_label("What should the admin know?").fill("I have read it twice now.")
+    ben.get_by_role("button", name="Send").click()
+    expect(ben.get_by_text("An admin has it.")).to_be_visible()
+    ada = page_of(cast.ada)
+    ada.goto("/")
+    ada.get_by_role("link", name="1 paused person asks you to look again").click()
+    asked = ada.locator(".people-appeal")
+    expect(asked).to_contain_text("I have read it twice now.")
+    asked.get_by_label("Your answer. They will read it.").fill("Welcome back.")
+    asked.get_by_role("button", name="Let them go on").click()
+    expect(asked).to_have_count(0)
+    ben.goto("/label/")
+    expect(ben.get_by_role("heading", level=1)).not_to_have_text("Your work here is paused")
+
+
 def test_a_role_changes_as_soon_as_it_is_chosen_and_the_last_admin_stays(page_of: Visits, cast: Cast) -> None:
     page_of.allow(409)
     page = page_of(cast.ada)
