@@ -27,9 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.claims import report
-from bench.fresh.scored_photos import Photos, paths_of, photos_keep, photos_kept, photos_of
-from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_weights
-from bench.label_curves import (
+from bench.fresh.label_curves import (
     ALL,
     FIFTH,
     HALF,
@@ -39,6 +37,8 @@ from bench.label_curves import (
     report_never_worse,
     report_saved,
 )
+from bench.fresh.scored_photos import Photos, paths_of, photos_keep, photos_kept, photos_of
+from bench.fresh.unscored import CACHE, add_weights_option, said_of, unscored_weights
 
 DEALS = 2  # of every arm with every seed; their mean is its curve
 FIRST_SEED = 100  # rules and constants were chosen with the seeds below

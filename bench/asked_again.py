@@ -23,8 +23,8 @@ import numpy as np
 
 from bench.active_learning import NOISE_RATIO, Array, World, options, photos_wanted, world_of
 from bench.claims import report
+from bench.fresh.label_curves import interval
 from bench.fresh.scored_photos import Photos
-from bench.label_curves import interval
 
 OVERLAPS, VOTES, AT_ONCE = (1, 3), (300, 600), 20
 MOST_VOTES = 8

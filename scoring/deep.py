@@ -174,14 +174,14 @@ def _views_kept(folder: Path, rows: Sequence[DatasetRow], beat: Beat) -> list[Da
     lessons = [row for row in rows if row.split in (TRAIN, CALIBRATION)]
     images = Image.objects.in_bulk([row.image_id for row in lessons])
     kept: list[DatasetRow] = []
-    for row, ahead in zip(
-        lessons, _read_ahead([images[row.image_id] for row in lessons], threads), strict=True
-    ):
+    for row in lessons:  # of a run that is resumed: what is kept is not read again
+        if not views_are_of(folder, len(kept), image=row.image_id):
+            break
+        kept.append(row)
+    rest = lessons[len(kept) :]
+    pictures = [images[row.image_id] for row in rest]
+    for row, ahead in zip(rest, _read_ahead(pictures, threads), strict=True):
         beat("preparing", PREPARED * len(kept) / len(lessons))
-        if views_are_of(folder, len(kept), image=row.image_id):
-            ahead.cancel()
-            kept.append(row)
-            continue
         views = ahead.result()
         if views is None:
             continue
