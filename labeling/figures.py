@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from django.db import connection
 from django.db.models import Count, F, Q
 
-from labeling.core.rates import Figure, Z, mean_from, noise_of, wilson
+from labeling.core.rates import Figure, mean_from, noise_of, wilson
 from labeling.models import Panel, Probe, Project, RaterProfile
 from labeling.people import FEWEST_SHARED, LONGEST_VOTE_MS
 from labeling.probes import live_answers
+from scoring.core.intervals import Z
 
 HOUR_MS = 3_600_000.0
 

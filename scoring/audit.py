@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,7 +15,7 @@ from django.utils import timezone
 from scoring.core.drift import Drift, DriftLevel, drifts_of
 from scoring.core.fairness import FairnessTable, fairness_table
 from scoring.events import event_note
-from scoring.models import DatasetRow, DatasetVersion, Event, Image, Score, StoredFeatures
+from scoring.models import DatasetRow, DatasetVersion, Event, Image, ModelVersion, Score, StoredFeatures
 from scoring.registry import serving
 
 FEWEST_JUDGED = 30  # rows the model never learned from; below this all rows are taken, and it is said
@@ -63,6 +63,7 @@ class Fairness:
     """Errors by category. ``is_taught``: the model learned from these very rows, so errors look small."""
 
     table: FairnessTable
+    model: ModelVersion
     dataset: DatasetVersion
     rows: int
     is_taught: bool
@@ -79,34 +80,68 @@ class By(StrEnum):
 
 def fairness_now(*, by: By = By.CATEGORY) -> Fairness | None:
     """The displayed model against people's labels in the newest dataset version; None with too few."""
-    dataset = DatasetVersion.objects.first()
-    if dataset is None:
-        return None
-    of_version = DatasetRow.objects.filter(dataset=dataset)
-    rows = list(of_version.values_list("image_id", "target_score", "category", "split"))
-    held = [row for row in rows if row[3] == DatasetRow.Split.HOLDOUT]
-    is_taught = len(held) < FEWEST_JUDGED
-    scores = dict(
-        Score.objects.filter(
-            model_id=serving().displayed_id, image_id__in=[row[0] for row in rows]
-        ).values_list("image_id", "overall_score")
-    )
-    judged = [row for row in (rows if is_taught else held) if row[0] in scores]
-    if len(judged) < FEWEST_LABELS:
+    judged = judged_labels(SCORE)
+    if judged is None:
         return None
     table = fairness_table(
-        predicted=[scores[row[0]] for row in judged],
-        people=[row[1] for row in judged],
+        predicted=[judged.scores[pk][0] for pk in judged.images],
+        people=judged.people,
         groups=_groups(by, judged),
         accept_score=ACCEPT_SCORE,
         rng=np.random.default_rng(0),
     )
-    return Fairness(table=table, dataset=dataset, rows=len(judged), is_taught=is_taught)
+    return Fairness(
+        table=table,
+        model=judged.model,
+        dataset=judged.dataset,
+        rows=len(judged.images),
+        is_taught=judged.is_taught,
+    )
 
 
-def _groups(by: By, judged: Sequence[tuple[int, float, str, str]]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Labels that the displayed model is judged by, and what it says of each image in ``scores``."""
+
+    model: ModelVersion
+    dataset: DatasetVersion
+    is_taught: bool
+    images: list[int]
+    people: list[float]
+    categories: list[str]
+    scores: dict[int, tuple[float, ...]]
+
+
+def judged_labels(*columns: str) -> Judged | None:
+    """Labels of the newest version, those held back where they are enough, with ``columns`` of the scores
+    people see; None below FEWEST_LABELS."""
+    dataset = DatasetVersion.objects.first()
+    if dataset is None:
+        return None
+    of_version = DatasetRow.objects.filter(dataset=dataset).order_by("image_id")
+    rows = list(of_version.values_list("image_id", "target_score", "category", "split"))
+    held = [row for row in rows if row[3] == DatasetRow.Split.HOLDOUT]
+    is_taught = len(held) < FEWEST_JUDGED
+    model = serving().displayed
+    told = Score.objects.filter(model=model, image_id__in=[row[0] for row in rows])
+    scores = {pk: values for pk, *values in told.values_list("image_id", *columns)}
+    judged = [row for row in (rows if is_taught else held) if row[0] in scores]
+    if len(judged) < FEWEST_LABELS:
+        return None
+    return Judged(
+        model=model,
+        dataset=dataset,
+        is_taught=is_taught,
+        images=[row[0] for row in judged],
+        people=[row[1] for row in judged],
+        categories=[row[2] for row in judged],
+        scores={pk: tuple(values) for pk, values in scores.items()},
+    )
+
+
+def _groups(by: By, judged: Judged) -> list[str]:
     """The group of each judged row; empty where nobody knows."""
-    ids = [row[0] for row in judged]
+    ids = judged.images
     if by == By.SELLER:
         sellers = dict(Image.objects.filter(pk__in=ids).values_list("pk", "product__seller"))
         return [sellers.get(pk, "") for pk in ids]
@@ -115,7 +150,7 @@ def _groups(by: By, judged: Sequence[tuple[int, float, str, str]]) -> list[str]:
         stored = StoredFeatures.objects.filter(version=version, image_id__in=ids)
         kinds = {pk: background_of(measures) for pk, measures in stored.values_list("image_id", "measures")}
         return [kinds.get(pk, "") for pk in ids]
-    return [row[2] for row in judged]
+    return judged.categories
 
 
 def background_of(measures: Mapping[str, float]) -> str:

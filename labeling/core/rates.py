@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Z = 1.959963984540054  # 95 %
+from scoring.core.intervals import share_interval
+
 CONFIDENCE = 0.95
 
 
@@ -28,10 +29,8 @@ def wilson(hits: int, count: int) -> Figure | None:
         raise ValueError(f"{hits} of {count} is no share")
     if count == 0:
         return None
-    share, spread = hits / count, Z * Z / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return Figure(share, max(0.0, middle - half), min(1.0, middle + half), count)
+    told = share_interval(hits, count)
+    return Figure(told.value, told.low, told.high, count)
 
 
 def is_surely_below(hits: int, count: int, *, least: float, fewest: int) -> bool:

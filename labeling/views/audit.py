@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,32 +19,30 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from labeling.views.audit_charts import calibration_charts, fairness_rows
 from labeling.words import VERB_WORDS, event_words
 from scoring.audit import By, Drifts, Fairness, drift_now, events_found, fairness_now
+from scoring.calibration import Calibration, calibration_now
 from scoring.core.drift import SMALLEST_SAMPLE, DriftLevel
 from scoring.core.exports import safe_cell
-from scoring.core.fairness import Interval
 from scoring.models import Event
-from scoring.templatetags.vitrine import number, percent, signed
 from scoring.views.doors import admins_only
 from scoring.words import measure_words
 
 EVENTS_A_PAGE = 50
-PARTS = (("events", _("Who did what")), ("fairness", _("Fairness")), ("drift", _("Drift")))
+PARTS = (
+    ("events", _("Who did what")),
+    ("fairness", _("Fairness")),
+    ("calibration", _("Calibration")),
+    ("drift", _("Drift")),
+)
 STATIONS = ("ingest", "score", "annotate", "consensus", "review", "dataset", "train", "promote", "people")
 COLUMNS = ("at", "person", "act", "target", "target_id", "before", "after")
-AXIS_WIDTH = 120.0
 
 GROUPINGS: dict[str, Promise] = {
     By.CATEGORY: _("Category"),
     By.SELLER: _("Seller"),
     By.BACKGROUND: _("Background"),
-}
-BACKGROUND_WORDS: dict[str, Promise] = {
-    "": _("not known"),
-    "white": _("white"),
-    "plain": _("plain, not white"),
-    "busy": _("busy"),
 }
 LEVELS: dict[str, tuple[Promise, str]] = {
     DriftLevel.STABLE: (_("stable"), "good"),
@@ -90,12 +87,14 @@ _STATION_WORDS: dict[str, Promise] = {
 @require_safe
 @admins_only
 def page(request: HttpRequest) -> HttpResponse:
-    """The trail, or fairness, or drift: one part of the page at a time."""
+    """The trail, fairness, calibration or drift: one part of the page at a time."""
     shown = request.GET.get("show", "events")
     context: dict[str, Any] = {"parts": PARTS, "shown": shown if shown in dict(PARTS) else "events"}
     if shown == "fairness":
         by = _by(request.GET.get("by", ""))
         context |= _fairness(fairness_now(by=by)) | {"by": by, "groupings": GROUPINGS}
+    elif shown == "calibration":
+        context |= _calibration(calibration_now())
     elif shown == "drift":
         context |= _drift(drift_now())
     else:
@@ -156,48 +155,12 @@ def _by(asked: str) -> By:
     return By(asked) if asked in GROUPINGS else By.CATEGORY
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A figure with its interval on an axis of AXIS_WIDTH: ``zero`` is where nothing is."""
-
-    x: float
-    low_x: float
-    high_x: float
-    zero: float
-    words: str
-
-
 def _fairness(fairness: Fairness | None) -> dict[str, Any]:
-    if fairness is None:
-        return {"fairness": None}
-    groups = fairness.table.groups
-    errors = [group.mean_absolute_error for group in groups]
-    biases = [group.bias for group in groups]
-    rejects = [group.false_reject_rate for group in groups]
-    rows = zip(
-        groups,
-        [str(BACKGROUND_WORDS.get(group.group, group.group)) for group in groups],
-        _bars(errors, words=lambda value: number(value, 1)),
-        _bars(biases, words=lambda value: signed(value, 1)),
-        _bars([one or Interval(0.0, 0.0, 0.0) for one in rejects], words=percent),
-        strict=True,
-    )
-    return {"fairness": fairness, "groups": list(rows)}
+    return {"fairness": fairness, "groups": fairness_rows(fairness) if fairness else []}
 
 
-def _bars(figures: list[Interval], *, words: Callable[[float], str]) -> list[Bar]:
-    """Figures of one column on one axis that holds zero."""
-    low = min([0.0, *(figure.low for figure in figures)])
-    high = max([0.0, *(figure.high for figure in figures)])
-    width = high - low or 1.0
-
-    def at(value: float) -> float:
-        return (value - low) / width * AXIS_WIDTH
-
-    return [
-        Bar(at(figure.value), at(figure.low), at(figure.high), at(0.0), words(figure.value))
-        for figure in figures
-    ]
+def _calibration(found: Calibration | None) -> dict[str, Any]:
+    return {"calibration": found, **(calibration_charts(found) if found else {})}
 
 
 def _drift(found: Drifts) -> dict[str, Any]:

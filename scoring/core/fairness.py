@@ -8,29 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.intervals import Interval, mean_interval, share_interval
 from scoring.core.types import NotFiniteError
 
 SMALLEST_GROUP = 10
-RESAMPLES = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
     """One group. ``mean_absolute_error`` in score points, lower is better; ``bias`` is prediction minus
     people, 0 is fair; ``false_reject_rate`` is the share of pictures people find good that the model
-    would reject, None where people found none good."""
+    would reject, None where people found none good; ``good_count`` is how many they did."""
 
     group: str
     count: int
+    good_count: int
     mean_absolute_error: Interval
     bias: Interval
     false_reject_rate: Interval | None
@@ -91,22 +83,15 @@ def _figures(
     rng: np.random.Generator,
 ) -> GroupFigures:
     difference = guess - truth
-    rejected = (guess < accept_score)[truth >= accept_score].astype(np.float64)
+    rejected = (guess < accept_score)[truth >= accept_score]
     return GroupFigures(
         group=group,
         count=len(guess),
-        mean_absolute_error=_mean_interval(np.abs(difference), rng),
-        bias=_mean_interval(difference, rng),
-        false_reject_rate=_mean_interval(rejected, rng) if len(rejected) else None,
+        good_count=len(rejected),
+        mean_absolute_error=mean_interval(np.abs(difference), rng),
+        bias=mean_interval(difference, rng),
+        false_reject_rate=share_interval(int(rejected.sum()), len(rejected)) if len(rejected) else None,
     )
-
-
-def _mean_interval(values: npt.NDArray[np.float64], rng: np.random.Generator) -> Interval:
-    if not len(values):
-        return Interval(0.0, 0.0, 0.0)
-    draws = values[rng.integers(0, len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
 
 
 def _gap(values: list[float]) -> float:

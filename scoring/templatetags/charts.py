@@ -64,11 +64,11 @@ def spark_points(
     return [(i * step, 2 + (1 - share(value)) * (height - 4)) for i, value in enumerate(values)]
 
 
-def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
-    """Round numbers that cover ``low``..``high`` in about ``count`` steps of 1, 2 or 5."""
+def nice_ticks(low: float, high: float, count: int = TICKS, *, least: float = 0.0) -> list[float]:
+    """Round numbers that cover ``low``..``high`` in about ``count`` steps of 1, 2 or 5, ``least`` or more."""
     if high <= low:
         low, high = low - 0.5, high + 0.5
-    rough = (high - low) / count
+    rough = max((high - low) / count, least)
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(factor for factor in (1, 2, 5, 10) if rough <= factor * power * 1.0001)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -88,7 +88,9 @@ def frame_of(series: Sequence[Mapping[str, Any]]) -> Frame | None:
     )
     if not xs or not ys:
         return None
-    x_marks, y_marks = nice_ticks(min(xs), max(xs)), nice_ticks(min(ys), max(ys))
+    counted = all(x.is_integer() for x in xs)  # epochs, labels: there is no half of one
+    x_marks = nice_ticks(min(xs), max(xs), least=float(counted))
+    y_marks = nice_ticks(min(ys), max(ys))
 
     def x_at(x: float) -> float:
         return LEFT + (x - x_marks[0]) / (x_marks[-1] - x_marks[0]) * (WIDTH - LEFT - RIGHT)

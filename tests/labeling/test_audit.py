@@ -9,14 +9,16 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from scoring.audit import By, drift_now, drift_watch, events_found, fairness_now
+from scoring.calibration import calibration_now
 from scoring.dataset import FrozenRow, dataset_store
 from scoring.events import event_note
-from scoring.models import Event, Image, Product
+from scoring.models import Event, Image, Product, Score
 from scoring.registry import base_model_ensure, serving
 from tests.conftest import Cast
 from tests.factories import features_make, image_make, score_make
@@ -138,6 +140,21 @@ def test_sellers_and_backgrounds_are_judged_as_well(ada: Client) -> None:
     assert ada.get(reverse("audit"), {"show": "fairness", "by": "shoe size"}).status_code == 200
 
 
+def test_intervals_that_do_not_keep_their_word_are_named_overall_and_by_category(ada: Client) -> None:
+    judged({"mugs": 0.0, "shoes": -20.0}, count=16, is_holdout=True)
+    Score.objects.update(interval_low=F("overall_score") - 10, interval_high=F("overall_score") + 10)
+    found = calibration_now()
+    assert found is not None
+    assert (found.rows, found.is_taught) == (32, False)
+    assert found.shown.value == 0.5
+    assert {one.group: one.kept.value for one in found.groups} == {"mugs": 1.0, "shoes": 0.0}
+    page = ada.get(reverse("audit"), {"show": "calibration"}).content.decode()
+    assert "intervals are too narrow" in page
+    assert "50 %</strong> of people's scores" in page
+    Score.objects.update(interval_low=F("overall_score") - 30, interval_high=F("overall_score") + 30)
+    assert "too narrow" not in ada.get(reverse("audit"), {"show": "calibration"}).content.decode()
+
+
 def test_with_enough_held_back_labels_only_those_are_judged(cast: Cast) -> None:
     judged({"mugs": 0.0, "shoes": 1.0}, count=16, is_holdout=True)
     fairness = fairness_now()
@@ -148,7 +165,16 @@ def test_with_enough_held_back_labels_only_those_are_judged(cast: Cast) -> None:
 def test_without_labels_the_page_says_what_is_missing(ada: Client) -> None:
     base_model_ensure()
     assert fairness_now() is None
-    assert "ten scored labels" in ada.get(reverse("audit"), {"show": "fairness"}).content.decode()
+    assert calibration_now() is None
+    for part in ("fairness", "calibration"):
+        assert "ten scored labels" in ada.get(reverse("audit"), {"show": part}).content.decode()
+
+
+def test_one_group_alone_has_no_gap_to_tell_of(ada: Client) -> None:
+    judged({"mugs": 4.0})
+    page = ada.get(reverse("audit"), {"show": "fairness"}).content.decode()
+    assert "All pictures" in page
+    assert "Widest gap" not in page
 
 
 def test_with_too_few_pictures_drift_says_how_many_it_takes_and_lists_no_empty_figures(ada: Client) -> None:

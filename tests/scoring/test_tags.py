@@ -95,6 +95,16 @@ def test_a_curve_carries_its_figures_as_a_table_and_leaves_out_what_is_no_number
     assert charts.finite([1, None, float("nan"), float("inf"), 2]) == [1.0, 2.0]
 
 
+def test_what_is_counted_has_no_mark_at_a_half() -> None:
+    frame = charts.frame_of([{"name": "loss", "points": [(1, 0.4), (2, 0.3)]}])
+    assert frame is not None
+    assert [tick.words for tick in frame.x_ticks] == ["1", "2"]
+    assert len(frame.y_ticks) > 2
+    frame = charts.frame_of([{"name": "loss", "points": [(1, 0.4)]}])
+    assert frame is not None
+    assert [tick.words for tick in frame.x_ticks] == ["0", "1", "2"]
+
+
 def test_a_histogram_says_how_many_votes_each_grade_got() -> None:
     html = drawn('{% histogram counts "Votes" %}', counts=[0, 0, 1, 4, 2])
     assert "3 fair × 1, 4 good × 4, 5 excellent × 2" in html

@@ -41,6 +41,15 @@ def test_a_group_of_nine_is_named_and_not_judged() -> None:
     assert [g.group for g in found.groups] == ["a"]
 
 
+def test_one_good_picture_rejected_is_not_told_as_certain() -> None:
+    people = np.r_[80.0, np.full(19, 30.0)]
+    rate = table(np.full(20, 40.0), people, ["a"] * 20).groups[0]
+    assert rate.good_count == 1
+    assert rate.false_reject_rate is not None
+    assert rate.false_reject_rate.value == 1
+    assert rate.false_reject_rate.low < 0.5
+
+
 def test_nan_and_uneven_lengths_are_refused() -> None:
     with pytest.raises(NotFiniteError):
         table(np.array([np.nan]), np.array([1.0]), ["a"])
