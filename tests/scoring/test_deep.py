@@ -146,6 +146,30 @@ def test_views_made_ahead_are_those_made_one_by_one_and_unreadable_pictures_are_
     assert len(kept[0]) == sum(row.split in (TRAIN, CALIBRATION) for row in rows) - 1
 
 
+def test_a_resumed_run_reads_no_picture_again_whose_views_it_has_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, token = started(labelled()), uuid4()
+    TrainingRun.objects.update(state="running", token=token)
+    rows, folder = deep._rows(run.dataset, base_model_ensure()), deep._folder(run)
+    read: list[int] = []
+    real = deep._views
+    monkeypatch.setattr(deep, "_views", lambda image: (read.append(image.pk), real(image))[1])
+
+    def kept() -> list[int]:
+        read.clear()
+        return [row.image_id for row in deep._views_kept(folder, rows, Beat(run, token))]
+
+    lessons = kept()
+    assert read == lessons
+    assert kept() == lessons
+    assert read == []
+    views_write = deep_course.views_write
+    views_write(folder, 4, whole=np.zeros((32, 32, 3), "u1"), crop=np.zeros((32, 32, 3), "u1"), image=-1)
+    assert kept() == lessons
+    assert read == lessons[4:]  # those after a lesson that is another's are not trusted either
+
+
 def abandoned(run: TrainingRun) -> None:
     """Its worker fell silent, and the sweeper noticed."""
     TrainingRun.objects.update(lease_until=run.created_at)
