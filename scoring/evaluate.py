@@ -3,8 +3,8 @@
     vitrine evaluate --data labels.csv [--out FOLDER] [--pass 60]
 
 The CSV names pictures beside it: a column ``path``, and ``score`` (0-100) or ``mos`` (1-5). It may also
-have ``category``, ``std`` with ``votes`` (for the ceiling the labels set), and a column of 0/1 for any
-defect. ``--out`` takes report.json, report.txt, predictions.csv and two plots.
+have ``category``, ``std`` with ``votes`` (for the ceiling the labels set), and of any defect a column of the
+share of people who saw it, 0-1. ``--out`` takes report.json, report.txt, predictions.csv and two plots.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,83 +21,53 @@ import numpy as np
 from scoring.core import plots, report
 from scoring.core.exports import safe_cell
 from scoring.core.report import Answers
-from scoring.core.types import Defect, score_from_vote
+from scoring.core.types import Defect
+from scoring.labelled import Labelled, TableError, read_labels
 from scoring.offline import FileScore, Scorer, score_files, score_paths
 
-VOTE_COLUMNS = ("votes", "n_votes", "n_ratings", "n_ratings_avg")
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """One row of the CSV: where the picture is, and what people said of it."""
-
-    path: Path
-    score: float
-    category: str
-    variance: float  # of the people's mean, NaN where votes were not counted
-    defects: dict[str, float]
+MOST_NAMED = 10  # of the pictures that could not be scored
 
 
 def main(argv: Sequence[str] | None = None, *, scorer: Scorer = score_files) -> int:
     """Run the command; returns the exit status: 2 for a CSV that cannot be used."""
     options = _parser().parse_args(argv)
     try:
-        rows = read_labels(options.data)
-    except (OSError, ValueError) as error:
-        print(f"{options.data} cannot be used: {error}", file=sys.stderr)
+        table = read_labels(options.data)
+    except TableError as error:
+        print(error, file=sys.stderr)
         return 2
+    if table.passed_over:
+        print(f"Columns passed over: {', '.join(table.passed_over)}", file=sys.stderr)
+    rows = table.rows
     results = score_paths([str(row.path) for row in rows], scorer)
     scored = [(row, result) for row, result in zip(rows, results, strict=True) if not result.error]
+    _tell_unscored(rows, results)
     if len(scored) < 2:
         print("Fewer than two of the pictures could be scored.", file=sys.stderr)
         return 1
     answers = answers_of(scored)
     told = report.report_of(answers, rng=np.random.default_rng(options.seed), pass_mark=options.pass_mark)
     print(report.as_text(told))
-    if len(scored) < len(rows):
-        print(f"\n{len(rows) - len(scored)} of {len(rows)} pictures could not be scored.")
     if options.out is not None:
         _write(options.out, told, answers, [row for row, _ in scored])
     return 0
 
 
-def read_labels(table: Path) -> list[Labelled]:
-    """Rows of a CSV of labels; ValueError says which line is wrong and why."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        if "path" not in columns or not columns & {"score", "mos"}:
-            raise ValueError("it needs the columns path, and score (0-100) or mos (1-5)")
-        rows = []
-        for number, row in enumerate(reader, start=2):
-            try:
-                rows.append(_labelled(table.parent, row))
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from error
-        return rows
-
-
-def _labelled(folder: Path, row: dict[str, str]) -> Labelled:
-    score = float(row["score"]) if row.get("score") else score_from_vote(float(row["mos"]))
-    if not 0 <= score <= 100:
-        raise ValueError(f"a score of {score:g} is outside 0-100")
-    votes = next((float(row[name]) for name in VOTE_COLUMNS if row.get(name)), 0.0)
-    # A standard deviation is in the unit of the scores beside it: points, or votes 1-5.
-    spread = float(row.get("std") or "nan") * (1.0 if row.get("score") else 25.0)
-    return Labelled(
-        path=folder / row["path"],
-        score=score,
-        category=row.get("category") or "",
-        variance=spread**2 / votes if votes else float("nan"),
-        defects={name: float(row[name]) for name in map(str, Defect) if row.get(name)},
-    )
+def _tell_unscored(rows: Sequence[Labelled], results: Sequence[FileScore]) -> None:
+    """Which pictures could not be scored, and why: all figures are without them."""
+    lost = [(row.name, result.error) for row, result in zip(rows, results, strict=True) if result.error]
+    if lost:
+        print(f"{len(lost)} of {len(rows)} pictures could not be scored:", file=sys.stderr)
+    for name, reason in lost[:MOST_NAMED]:
+        print(f"  {name}: {reason}", file=sys.stderr)
+    if len(lost) > MOST_NAMED:
+        print(f"  and {len(lost) - MOST_NAMED} more", file=sys.stderr)
 
 
 def answers_of(scored: Sequence[tuple[Labelled, FileScore]]) -> Answers:
     """Rows and their scores side by side."""
     rows, results = [row for row, _ in scored], [result for _, result in scored]
-    variance = np.array([row.variance for row in rows])
-    seen = [name for name in map(str, Defect) if any(name in row.defects for row in rows)]
+    seen = [name for name in map(str, Defect) if any(name in (row.defects or {}) for row in rows)]
     return Answers(
         predicted=_column([result.overall for result in results]),
         people=np.array([row.score for row in rows]),
@@ -106,9 +75,9 @@ def answers_of(scored: Sequence[tuple[Labelled, FileScore]]) -> Answers:
         low=_column([result.interval[0] if result.interval else None for result in results]),
         high=_column([result.interval[1] if result.interval else None for result in results]),
         categories=[row.category for row in rows],
-        label_variance=variance if np.isfinite(variance).all() else None,
+        label_variance=np.array([row.variance for row in rows]),
         said={name: _column([(result.defects or {}).get(name) for result in results]) for name in seen},
-        true={name: np.array([row.defects.get(name, float("nan")) for row in rows]) for name in seen},
+        true={name: np.array([(row.defects or {}).get(name, float("nan")) for row in rows]) for name in seen},
     )
 
 
@@ -124,7 +93,7 @@ def _write(out: Path, told: report.Report, answers: Answers, rows: Sequence[Labe
         answers.people, answers.predicted, title=f"{told.pictures} pictures, SRCC {told.srcc.value:.3f}"
     )
     (out / "scatter.svg").write_text(picture, encoding="utf-8")
-    kept = report.kept_coverage(answers.predicted, answers.people, answers.std)
+    kept = report.kept_coverage(np.abs(answers.predicted - answers.people), answers.std)
     curve = plots.reliability(report.LEVELS, kept, title="Intervals: promised and kept")
     (out / "intervals.svg").write_text(curve, encoding="utf-8")
     with (out / "predictions.csv").open("w", encoding="utf-8", newline="") as file:
@@ -132,7 +101,7 @@ def _write(out: Path, told: report.Report, answers: Answers, rows: Sequence[Labe
         writer.writerow(["path", "people", "predicted", "low", "high"])
         for k, row in enumerate(rows):
             figures = (answers.people[k], answers.predicted[k], answers.low[k], answers.high[k])
-            writer.writerow([safe_cell(row.path.name), *(f"{figure:.2f}" for figure in figures)])
+            writer.writerow([safe_cell(row.name), *(f"{figure:.2f}" for figure in figures)])
 
 
 def _parser() -> argparse.ArgumentParser:

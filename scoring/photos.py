@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scoring.core.reencode import upright_srgb
 from scoring.core.splits import HOLDOUT, split_of
 from scoring.core.types import ByteArray
 
@@ -22,6 +23,10 @@ GROUP_COLUMNS = ("photographer", "sender_id", "seller", "product_group", "fine_c
 LONGEST = 1000  # photos are brought to at most this size before they are degraded
 UNSEEN_SHARE = 0.25
 SEED = 2026
+
+
+class PhotoError(ValueError):
+    """A photo to learn from, or a folder of them, cannot be read; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,9 @@ class Photo:
 
 
 def photos_of(folder: Path) -> list[Photo]:
-    """Photos below a folder, in a stable order."""
+    """Photos below a folder, in a stable order; PhotoError where there is none."""
+    if not folder.is_dir():
+        raise PhotoError(f"There is no folder {folder}")
     table = folder / "labels.csv"
     if table.exists():
         with table.open(encoding="utf-8", newline="") as file:
@@ -46,6 +53,8 @@ def photos_of(folder: Path) -> list[Photo]:
         photos = [Photo(folder / row["path"], _group(folder, row)) for row in rows]
         return sorted(photos, key=lambda photo: str(photo.path))
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    if not found:
+        raise PhotoError(f"There are no photos in {folder}")
     return [Photo(path, f"{folder.name}/{path.parent.relative_to(folder)}") for path in found]
 
 
@@ -61,12 +70,15 @@ def draw_of(folder: Path, seed: int) -> np.random.Generator:
 
 
 def read_photo(path: Path, *, longest: int = LONGEST) -> ByteArray:
-    """Pixels (h, w, 3), no side over ``longest``."""
-    with Image.open(path) as image:
-        image.draft("RGB", (longest, longest))
-        upright = image.convert("RGB")
-        upright.thumbnail((longest, longest))
-        return np.asarray(upright, dtype=np.uint8)
+    """Pixels (h, w, 3) as the gate would let them in, no side over ``longest``; PhotoError says why not."""
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (longest, longest))
+            upright = upright_srgb(image)
+    except Exception as error:  # Pillow raises seven classes for damaged files
+        raise PhotoError(f"{path} cannot be read: {error}") from error
+    upright.thumbnail((longest, longest))
+    return np.asarray(upright, dtype=np.uint8)
 
 
 def _group(folder: Path, row: dict[str, str]) -> str:

@@ -1,10 +1,11 @@
 """``vitrine pretrain``: make the weights that ship with the package, reproducibly.
 
-    vitrine pretrain --photos FOLDER ... --shop FOLDER ... --scores CSV --out FOLDER [--tuned FOLDER]
+    vitrine pretrain --data CSV --photos FOLDER ... --shop FOLDER ... --out FOLDER [--tuned FOLDER]
 
 ``--photos`` and ``--shop`` are product photos without scores, by people and by shops: they are degraded by
 seeded faults. A quarter of their groups (``scoring.photos``) is never touched, so that benches can ask about
-photos nobody trained on. ``--scores`` is a CSV with the columns path and score (0-100). One seed draws all.
+photos nobody trained on. ``--data`` is a table of scored pictures as ``vitrine evaluate`` reads one (columns
+path, and score 0-100 or mos 1-5); ``--scores`` is its other name. One seed draws all.
 
 ``--tuned`` is what ``python -m scoring.tune --folds 5`` wrote: the encoder, and one per fold that never saw
 the fold's scores. Each of those is taken through the whole fit without its fold; what it then says of the
@@ -20,6 +21,7 @@ import math
 import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,8 @@ from scoring.core.metrics import srcc
 from scoring.core.ridge import kfold
 from scoring.core.types import ByteArray, FloatArray
 from scoring.encoders import EncoderWeights, export, open_encoder, read_encoders
+from scoring.labelled import TableError
+from scoring.photos import PhotoError
 from scoring.pretrain_plan import Task, picture_of, plan, render_photos
 
 CALIBRATION_ROWS = 100
@@ -55,13 +59,23 @@ _locators: list[Locator] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; returns the exit status: 2 for photos or scores that cannot be used."""
     options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except (PhotoError, TableError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     folders = dict.fromkeys(options.photos, False) | dict.fromkeys(options.shop, True)
     if options.rendered:
         folders[render_photos(options.out / "rendered", options.rendered)] = True
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
+    if not any(task.fault for task in tasks):
+        raise PhotoError("There is nothing to learn from: no photos to give faults to")
     print(f"{len(tasks)} rows of evidence", flush=True)
     views = calibration_views(tasks)
     left_out = read_left_out(options.left_out) if options.left_out else None
@@ -182,7 +196,11 @@ def fit_and_write(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vitrine pretrain", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="vitrine pretrain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--photos", type=Path, nargs="*", default=[], help="folders of people's product photos"
     )
@@ -190,7 +208,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rendered", type=int, default=60, help="pictures of our own studio to add as a shop's"
     )
-    parser.add_argument("--scores", type=Path, help="CSV with path and score (0-100)")
+    parser.add_argument(
+        "--data", "--scores", dest="scores", type=Path, help="CSV with path, and score (0-100) or mos (1-5)"
+    )
     parser.add_argument("--tuned", type=Path, help="folder of tuned encoders (default: ImageNet's)")
     parser.add_argument("--left-out", type=Path, help="a left_out.csv: spares fitting the folds again")
     parser.add_argument("--backbone", default="lite0", help="lite0, lite1, lite2, or hf:FOLDER (extra [hf])")

@@ -16,6 +16,7 @@ from scoring.core.degrade import degrade
 from scoring.core.foreground import before_plain
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect
+from scoring.labelled import read_labels
 from scoring.photos import draw_of, read_photo, seen_photos
 
 FAULTS = 2  # single faults per photo
@@ -97,11 +98,7 @@ def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) 
 
 
 def _scored_tasks(scores: Path) -> list[Task]:
-    with scores.open(encoding="utf-8", newline="") as file:
-        return [
-            Task(path=str(scores.parent / row["path"]), score=float(row["score"]), group=row["path"])
-            for row in csv.DictReader(file)
-        ]
+    return [Task(path=str(row.path), score=row.score, group=row.name) for row in read_labels(scores).rows]
 
 
 def cut_out(rgb: ByteArray) -> ByteArray:

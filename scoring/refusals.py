@@ -12,7 +12,7 @@ REFUSAL_WORDS: Mapping[str, Promise] = {
     "empty_file": _("The file is empty."),
     "too_large": _("The file is larger than 25 MB."),
     "format_not_allowed": _("This is not a JPEG, PNG, WEBP, GIF or AVIF picture."),
-    "too_many_pixels": _("The picture has more pixels than allowed."),
+    "too_many_pixels": _("The picture has more than 60 megapixels or a side of more than 16,384 pixels."),
     "too_small": _("The picture is too small."),
     "too_many_scans": _("The JPEG is cut into too many scans."),
     "truncated": _("The end of the file is missing."),

@@ -6,7 +6,6 @@ quarter as long on its way, and a GPU holds thousands of pictures.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,11 @@ from scoring.core.decode import MEAN, SCALE, native_pixels
 from scoring.core.degrade import degrade
 from scoring.core.train_loop import Batch
 from scoring.core.types import ByteArray, Defect, FloatArray
+from scoring.labelled import read_labels
 from scoring.photos import read_photo
 
 FAULT_NAMES = list(Defect)
+AS_IT_IS = 2**20  # pixels a side that no picture has
 PHOTO_LONGEST = 512
 VIEWS = ("better_whole", "better_crop", "worse_whole", "worse_crop")
 GAP = 0.6  # how far apart the scores of a pair should lie, of the gap of their severities
@@ -154,15 +155,13 @@ def score_batches(
 
 
 def read_scored(path: Path, *, side: int, device: str) -> Scored:
-    """Scored pictures of a CSV with path and score (0-100), decoded once and kept on the device."""
+    """Scored pictures of a table (``scoring.labelled``), decoded once and kept on the device."""
     native, wholes, targets = [], [], []
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            with Image.open(path.parent / row["path"]) as image:
-                pixels = np.array(image.convert("RGB"), dtype=np.uint8)
-            short = [max(0, side - extent) for extent in pixels.shape[:2]]
-            wide = np.pad(pixels, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
-            native.append(torch.from_numpy(wide).to(device))
-            wholes.append(torch.from_numpy(squared(pixels, side).copy()))
-            targets.append((float(row["score"]) - 50) / 25)
+    for row in read_labels(path).rows:
+        pixels = read_photo(row.path, longest=AS_IT_IS)
+        short = [max(0, side - extent) for extent in pixels.shape[:2]]
+        wide = np.pad(pixels, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
+        native.append(torch.from_numpy(wide).to(device))
+        wholes.append(torch.from_numpy(squared(pixels, side).copy()))
+        targets.append((row.score - 50) / 25)
     return Scored(native, torch.stack(wholes).to(device), np.array(targets, dtype=np.float32), side)

@@ -34,7 +34,7 @@ REASONS: Mapping[str, str] = {
     "empty_file": "The file is empty.",
     "too_large": "The file is larger than allowed.",
     "format_not_allowed": "This is not a JPEG, PNG, WEBP, GIF or AVIF picture.",
-    "too_many_pixels": "The picture has more pixels than allowed.",
+    "too_many_pixels": "The picture has more than 60 megapixels or a side of more than 16,384 pixels.",
     "too_small": "The picture is too small.",
     "too_many_scans": "The JPEG is cut into too many scans.",
     "truncated": "The end of the file is missing.",
@@ -213,6 +213,13 @@ def _orientation(image: Image.Image) -> int:
 
 def _halved(picture: Image.Image) -> Image.Image:
     return picture.reduce(2) if picture.width * picture.height > STORED_PIXELS else picture
+
+
+def upright_srgb(image: Image.Image) -> Image.Image:
+    """What the gate makes of an opened picture that is trusted: upright, sRGB, alpha over white."""
+    turn = _TURNS.get(_orientation(image))
+    picture = _srgb(image)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _srgb(image: Image.Image) -> Image.Image:

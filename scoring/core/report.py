@@ -17,6 +17,8 @@ Array = npt.NDArray[np.float64]
 ACCUSED_FROM = 0.5
 FEWEST_IN_CATEGORY = 8
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+REACHES = tuple(float(stats.norm.ppf((1 + level) / 2)) for level in LEVELS)  # standard deviations
+RESAMPLES = 300  # of figures that stand many to a report
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class Answers:
     """Predictions and truth for N pictures.
 
     ``predicted`` and ``people`` 0-100; ``std`` (N,) of a new label around the prediction, ``low`` and
-    ``high`` (N,) the 90 % interval; ``label_variance`` (N,) of the people's mean, where votes were counted;
-    ``said`` and ``true`` per defect: probabilities 0-1 and yes/no, NaN where nobody looked.
+    ``high`` (N,) the 90 % interval; ``label_variance`` (N,) of the people's mean, NaN where no votes were
+    counted; ``said`` and ``true`` per defect: probabilities 0-1 and yes/no, NaN where nobody looked.
     """
 
     predicted: Array
@@ -45,6 +47,16 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What the noise of the labels allows (``srcc`` 0-1), and the share of it reached, where anything is
+    allowed; of the ``pictures`` whose votes were counted."""
+
+    pictures: int
+    srcc: float
+    reached: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that was measured; every Estimate carries its 95 % bootstrap interval."""
 
@@ -53,10 +65,9 @@ class Report:
     plcc: Estimate
     rmse: Estimate
     coverage: Estimate
-    interval_error: float
-    ceiling: float | None
-    srcc_of_ceiling: float | None
-    passing: Mapping[str, Estimate]
+    interval_error: Estimate
+    ceiling: Ceiling | None
+    passing: Mapping[str, Any]
     pass_mark: float
     defects: Mapping[str, Mapping[str, Any]]
     categories: Mapping[str, Mapping[str, Any]]
@@ -71,49 +82,59 @@ def report_of(answers: Answers, *, rng: np.random.Generator, pass_mark: float = 
     """Measure ``answers``; at least two pictures are needed."""
     guess, truth = answers.predicted, answers.people
     inside = answers.covered.astype(np.float64)
-    order = bootstrap(srcc, guess, truth, rng=rng)
-    ceiling = None if answers.label_variance is None else label_ceiling(answers.label_variance, truth)
     return Report(
         pictures=len(guess),
-        srcc=order,
+        srcc=bootstrap(srcc, guess, truth, rng=rng),
         plcc=bootstrap(plcc, guess, truth, rng=rng),
         rmse=bootstrap(rmse, guess, truth, rng=rng),
-        coverage=bootstrap(lambda seen, _: float(seen.mean()), inside, inside, rng=rng),
-        interval_error=interval_error(guess, truth, answers.std),
-        ceiling=ceiling,
-        srcc_of_ceiling=order.value / ceiling if ceiling else None,
+        coverage=bootstrap(_share, inside, inside, rng=rng),
+        interval_error=bootstrap(interval_error, np.abs(guess - truth), answers.std, rng=rng),
+        ceiling=_ceiling(answers, rng),
         passing=yes_no(guess - pass_mark >= 0, truth >= pass_mark, rng=rng),
         pass_mark=pass_mark,
         defects=_by_defect(answers, rng),
-        categories=_by_category(answers),
+        categories=_by_category(answers, rng),
     )
 
 
 def yes_no(
     said: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_], *, rng: np.random.Generator
-) -> dict[str, Estimate]:
-    """Accuracy, precision, recall and F1 of yes/no answers (N,), with intervals."""
+) -> dict[str, Any]:
+    """Accuracy, precision, recall and F1 of yes/no answers (N,), with intervals, and of how many pictures."""
 
     def part(name: str) -> Callable[[Array, Array], float]:
         return lambda a, b: float(getattr(classification(a > 0.5, b > 0.5), name))
 
     a, b = said.astype(np.float64), true.astype(np.float64)
-    return {
-        name: bootstrap(part(name), a, b, rng=rng, resamples=300)
+    return {"pictures": len(true), "positives": int(true.sum())} | {
+        name: bootstrap(part(name), a, b, rng=rng, resamples=RESAMPLES)
         for name in ("accuracy", "precision", "recall", "f1")
     }
 
 
-def interval_error(guess: Array, truth: Array, std: Array) -> float:
+def interval_error(away: Array, std: Array) -> float:
     """Mean gap 0-1 between promised and kept coverage of normal intervals at six levels; lower is better."""
-    kept = kept_coverage(guess, truth, std)
+    kept = kept_coverage(away, std)
     return float(np.mean([abs(share - level) for share, level in zip(kept, LEVELS, strict=True)]))
 
 
-def kept_coverage(guess: Array, truth: Array, std: Array) -> list[float]:
-    """Share 0-1 of labels inside the normal interval of each of LEVELS."""
-    distance = np.abs(guess - truth) / np.maximum(std, 1e-6)
-    return [float((distance <= stats.norm.ppf((1 + level) / 2)).mean()) for level in LEVELS]
+def kept_coverage(away: Array, std: Array) -> list[float]:
+    """Share 0-1 of labels inside the normal interval of each of LEVELS; ``away`` from prediction to label."""
+    distance = away / np.maximum(std, 1e-6)
+    return [float((distance <= reach).mean()) for reach in REACHES]
+
+
+def _ceiling(answers: Answers, rng: np.random.Generator) -> Ceiling | None:
+    """Of the pictures whose votes were counted; the labels' noise is taken as known."""
+    if answers.label_variance is None:
+        return None
+    counted = np.isfinite(answers.label_variance)
+    if int(counted.sum()) < FEWEST_IN_CATEGORY:
+        return None
+    guess, truth = answers.predicted[counted], answers.people[counted]
+    ceiling = label_ceiling(answers.label_variance[counted], truth)
+    reached = bootstrap(lambda a, b: srcc(a, b) / ceiling, guess, truth, rng=rng) if ceiling else None
+    return Ceiling(int(counted.sum()), ceiling, reached)
 
 
 def _by_defect(answers: Answers, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
@@ -123,29 +144,38 @@ def _by_defect(answers: Answers, rng: np.random.Generator) -> dict[str, dict[str
         if known.any() and name in answers.said:
             said, was = answers.said[name][known], truth[known] > 0.5
             told[name] = {
-                "pictures": int(known.sum()),
-                "positives": int(was.sum()),
                 **yes_no(said >= ACCUSED_FROM, was, rng=rng),
-                "ece": calibration_error(said, was),
+                "ece": bootstrap(calibration_error, said, was, rng=rng, resamples=RESAMPLES),
             }
     return told
 
 
-def _by_category(answers: Answers) -> dict[str, dict[str, Any]]:
+def _by_category(answers: Answers, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
     names = np.asarray(answers.categories, dtype=object).astype(str)
     told: dict[str, dict[str, Any]] = {}
     for name in sorted(set(names.tolist()) - {""}):
         mine = names == name
         if int(mine.sum()) >= FEWEST_IN_CATEGORY:
             guess, truth = answers.predicted[mine], answers.people[mine]
-            told[name] = {
-                "pictures": int(mine.sum()),
-                "srcc": srcc(guess, truth),
-                "rmse": rmse(guess, truth),
-                "bias": float((guess - truth).mean()),
-                "coverage": float(answers.covered[mine].mean()),
+            inside = answers.covered[mine].astype(np.float64)
+            told[name] = {"pictures": int(mine.sum())} | {
+                figure: bootstrap(metric, a, b, rng=rng, resamples=RESAMPLES)
+                for figure, metric, a, b in (
+                    ("srcc", srcc, guess, truth),
+                    ("rmse", rmse, guess, truth),
+                    ("bias", _bias, guess, truth),
+                    ("coverage", _share, inside, inside),
+                )
             }
     return told
+
+
+def _bias(guess: Array, truth: Array) -> float:
+    return float((guess - truth).mean())
+
+
+def _share(inside: Array, _: Array) -> float:
+    return float(inside.mean())
 
 
 def as_text(report: Report) -> str:
@@ -156,25 +186,36 @@ def as_text(report: Report) -> str:
         f"PLCC      {_told(report.plcc)}",
         f"RMSE      {_told(report.rmse, 2)}   points of 100, lower is better",
         f"coverage  {_told(report.coverage)}   of the 90 % interval",
-        f"interval calibration error {report.interval_error:.3f}",
+        f"interval calibration error {_told(report.interval_error)}",
+        *_ceiling_lines(report.ceiling),
+        "",
+        f"{f'pass at {report.pass_mark:g}':22} {_answers(report.passing)}",
     ]
-    if report.ceiling:
-        lines.append(
-            f"the labels allow SRCC {report.ceiling:.3f} at most; {report.srcc_of_ceiling:.1%} of it reached"
-        )
-    lines += ["", f"Pass at {report.pass_mark:g}: " + _answers(report.passing)]
     for name, told in report.defects.items():
-        lines.append(
-            f"{name:22} {told['positives']:4} of {told['pictures']}: {_answers(told)}, ECE {told['ece']:.3f}"
-        )
-    if report.categories:
-        lines += ["", f"{'category':24}{'pictures':>9}{'SRCC':>8}{'RMSE':>8}{'bias':>8}{'covered':>9}"]
-        lines += [
-            f"{name[:24]:24}{told['pictures']:9d}{told['srcc']:8.3f}{told['rmse']:8.2f}"
-            f"{told['bias']:8.2f}{told['coverage']:9.3f}"
-            for name, told in report.categories.items()
-        ]
-    return "\n".join(lines)
+        lines.append(f"{name:22} {_answers(told)}, ECE {_told(told['ece'])}")
+    return "\n".join(lines + _category_lines(report.categories))
+
+
+def _ceiling_lines(ceiling: Ceiling | None) -> list[str]:
+    if ceiling is None:
+        return []
+    counted = f"of {ceiling.pictures} pictures whose votes were counted"
+    if ceiling.reached is None:
+        return [f"the labels {counted} differ by no more than their noise: no order can be expected"]
+    return [
+        f"the labels {counted} allow SRCC {ceiling.srcc:.3f} at most; {_told(ceiling.reached)} of it reached"
+    ]
+
+
+def _category_lines(categories: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not categories:
+        return []
+    columns = (("SRCC", "srcc", 3), ("RMSE", "rmse", 2), ("bias", "bias", 2), ("covered", "coverage", 3))
+    lines = ["", f"{'category':24}{'pictures':>9}" + "".join(f"{title:>25}" for title, _, _ in columns)]
+    for name, told in categories.items():
+        figures = "".join(f"{_told(told[key], digits):>25}" for _, key, digits in columns)
+        lines.append(f"{name[:24]:24}{told['pictures']:9d}{figures}")
+    return lines
 
 
 def _told(figure: Estimate, digits: int = 3) -> str:
@@ -182,7 +223,10 @@ def _told(figure: Estimate, digits: int = 3) -> str:
 
 
 def _answers(told: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_told(told[name], 2)}" for name in ("accuracy", "precision", "recall", "f1"))
+    figures = ", ".join(
+        f"{name} {_told(told[name], 2)}" for name in ("accuracy", "precision", "recall", "f1")
+    )
+    return f"{told['positives']:4} of {told['pictures']}: {figures}"
 
 
 def _rounded(value: Any) -> Any:

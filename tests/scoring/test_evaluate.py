@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scoring.evaluate import main, read_labels
+from scoring.evaluate import main
+from scoring.labelled import read_labels
 from scoring.offline import FileScore
 
 
@@ -38,22 +39,24 @@ def labels(folder: Path, rows: Sequence[Sequence[object]], header: Sequence[str]
 
 
 def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [[f"{k}.jpg", k + 1, "mugs", 20, 100, int(k >= 50)] for k in range(10, 90, 4)]
+    rows = [[f"mugs/{k}.jpg", k + 1, "mugs", 20, 100, int(k >= 50)] for k in range(10, 90, 4)]
     table = labels(
         tmp_path,
         [*rows, ["gone.jpg", 5, "", 20, 100, 0]],
         ("path", "score", "category", "std", "votes", "noise"),
     )
     assert main(["--data", str(table), "--out", str(tmp_path / "out")], scorer=by_name) == 0
-    text = capsys.readouterr().out
+    text, aside = capsys.readouterr()
     assert "SRCC      1.000 [1.000, 1.000]" in text
-    assert "1 of 21 pictures could not be scored." in text
+    assert "1 of 21 pictures could not be scored:\n  gone.jpg: The file cannot be read." in aside
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     assert told["rmse"]["value"] == 1.0
     assert told["coverage"]["value"] == 1.0
     assert told["defects"]["noise"]["f1"]["value"] == 1.0
     assert told["categories"]["mugs"]["pictures"] == 20
-    assert told["ceiling"] > 0.99
+    assert told["ceiling"]["srcc"] > 0.99
+    with (tmp_path / "out" / "predictions.csv").open(newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [row[0] for row in rows]
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "report.json",
         "report.txt",
@@ -65,7 +68,7 @@ def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_votes_1_to_5_are_read_as_scores(tmp_path: Path) -> None:
     table = labels(tmp_path, [["a.jpg", 3, 0.5, 25]], ("path", "mos", "std", "votes"))
-    row = read_labels(table)[0]
+    row = read_labels(table).rows[0]
     assert (row.score, row.variance) == (50.0, (0.5 * 25) ** 2 / 25)
 
 
@@ -74,8 +77,17 @@ def test_votes_1_to_5_are_read_as_scores(tmp_path: Path) -> None:
     [
         (("file", "score"), ["a", 5], "columns path"),
         (("path", "grade"), ["a", 5], "columns path"),
-        (("path", "score"), ["a", 101], "line 2: a score of 101"),
-        (("path", "score"), ["a", "good"], "line 2"),
+        (("path", "score"), ["a", 101], "line 2: score is 101, outside 0-100"),
+        (("path", "score"), ["a", "good"], "line 2: score is 'good', not a number"),
+        (("path", "score"), ["a", "nan"], "line 2: score is nan, outside 0-100"),
+        (("path", "score"), ["a", ""], "line 2: it has neither a score"),
+        (("path", "mos"), ["a", "6"], "line 2: mos is 6, outside 1-5"),
+        (("path", "score"), ["a"], "line 2: it has 1 cells, the header 2"),
+        (("path", "score"), ["", 5], "line 2: it names no picture"),
+        (("path", "score", "std", "votes"), ["a", 5, 9, -4], "line 2: votes is -4, outside what"),
+        (("path", "score", "std", "votes"), ["a", 5, "inf", 4], "line 2: std is inf, outside what"),
+        (("path", "score", "noise"), ["a", 5, "yes"], "line 2: noise is 'yes', not a number"),
+        (("path", "score", "noise"), ["a", 5, 2], "line 2: noise is 2, outside 0-1"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_its_reason(
@@ -83,6 +95,23 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_reason(
 ) -> None:
     assert main(["--data", str(labels(tmp_path, [row], header))], scorer=by_name) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_a_picture_named_twice_is_refused_since_it_would_count_twice(tmp_path: Path) -> None:
+    table = labels(tmp_path, [["a.jpg", 5], ["b.jpg", 6], ["./a.jpg", 7]], ("path", "score"))
+    with pytest.raises(ValueError, match=r"line 4: \./a\.jpg stands in line 2 already"):
+        read_labels(table)
+
+
+def test_a_table_as_spreadsheets_write_it_is_read_and_unknown_columns_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes("\ufeffpath; score ;seller;blurry\r\nä b.jpg; 7.5;anna;1\r\n\r\n".encode())
+    told = read_labels(table)
+    assert [(row.name, row.score) for row in told.rows] == [("ä b.jpg", 7.5)]
+    assert told.passed_over == ["seller", "blurry"]
+    table.write_bytes("path,score\nä,5\n".encode("utf-16"))
+    with pytest.raises(ValueError, match="not text in UTF-8"):
+        read_labels(table)
 
 
 def test_nothing_to_measure_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from scoring import pretrain
+from scoring.photos import read_photo
 from scoring.pretrain_plan import cut_out, plan
 
 SIDE = 120
@@ -69,3 +71,36 @@ def test_photos_and_faults_are_those_drawn_without_cut_outs(
     without = plan(folders, None, limit=40, seed=1)
     assert with_cut_outs[: len(without)] == without
     assert len(with_cut_outs) > len(without)
+
+
+def test_a_photo_is_seen_as_the_gate_would_let_it_in(tmp_path: Path) -> None:
+    path = tmp_path / "sideways.png"
+    turned, half = Image.Exif(), Image.new("RGBA", (40, 20), (200, 0, 0, 255))
+    half.paste((0, 0, 0, 0), (0, 0, 20, 20))
+    turned[0x0112] = 6  # a phone held upright
+    half.save(path, exif=turned)
+    rgb = read_photo(path)
+    assert rgb.shape == (40, 20, 3)
+    assert (rgb[:20] == 255).all()
+    assert (rgb[20:] == (200, 0, 0)).all()
+
+
+def test_what_cannot_be_learned_from_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty, torn, table = tmp_path / "empty", tmp_path / "torn", tmp_path / "labels.csv"
+    empty.mkdir()
+    for seller in "abcdef":  # a quarter of them is never looked at
+        (torn / seller).mkdir(parents=True)
+        (torn / seller / "front.jpg").write_bytes(b"no picture")
+    table.write_text("path,grade\na.jpg,5\n")
+    for words, reason in (
+        (["--photos", str(tmp_path / "gone")], "There is no folder"),
+        (["--shop", str(empty)], "There are no photos in"),
+        (["--data", str(table)], "labels.csv cannot be used: it needs the columns path"),
+        ([], "There is nothing to learn from"),
+        (["--shop", str(torn)], "front.jpg cannot be read"),
+    ):
+        assert pretrain.main([*words, "--rendered", "0", "--out", str(tmp_path / "out")]) == 2
+        assert reason in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/*.safetensors"))

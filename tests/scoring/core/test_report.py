@@ -31,12 +31,8 @@ def test_perfect_answers_are_perfect_in_every_figure() -> None:
     assert (told.srcc.value, told.plcc.value) == (pytest.approx(1.0), pytest.approx(1.0))
     assert told.rmse.value == 0.0
     assert told.coverage.value == 1.0
-    assert {name: figure.value for name, figure in told.passing.items()} == {
-        "accuracy": 1.0,
-        "precision": 1.0,
-        "recall": 1.0,
-        "f1": 1.0,
-    }
+    assert all(told.passing[name].value == 1.0 for name in ("accuracy", "precision", "recall", "f1"))
+    assert told.passing["positives"] == int((PEOPLE >= 60).sum())
 
 
 def test_answers_with_known_noise_keep_what_their_intervals_promise() -> None:
@@ -44,16 +40,35 @@ def test_answers_with_known_noise_keep_what_their_intervals_promise() -> None:
     told = report_of(answers(noisy), rng=np.random.default_rng(0))
     assert told.coverage.value == pytest.approx(0.9, abs=0.04)
     assert told.rmse.low < 10 < told.rmse.high
-    assert told.interval_error < 0.04
-    assert interval_error(noisy, PEOPLE, np.full(400, 2.0)) > 0.3
+    assert told.interval_error.value < 0.04
+    assert told.interval_error.low <= told.interval_error.value <= told.interval_error.high
+    assert interval_error(np.abs(noisy - PEOPLE), np.full(400, 2.0)) > 0.3
 
 
 def test_srcc_is_held_against_what_the_labels_allow() -> None:
     variance = np.full(400, PEOPLE.var() * 0.36)
     told = report_of(answers(PEOPLE, label_variance=variance), rng=np.random.default_rng(0))
-    assert told.ceiling == pytest.approx(0.8)
-    assert told.srcc_of_ceiling == pytest.approx(1 / 0.8)
+    assert told.ceiling is not None
+    assert told.ceiling.reached is not None
+    assert told.ceiling.srcc == pytest.approx(0.8)
+    assert told.ceiling.reached.value == pytest.approx(1 / 0.8)
     assert report_of(answers(PEOPLE), rng=np.random.default_rng(0)).ceiling is None
+
+
+def test_the_ceiling_is_of_those_whose_votes_were_counted() -> None:
+    counted = np.where(np.arange(400) < 200, PEOPLE[:200].var() * 0.36, np.nan)
+    told = report_of(answers(PEOPLE, label_variance=counted), rng=np.random.default_rng(0))
+    assert told.ceiling is not None
+    assert (told.ceiling.pictures, told.ceiling.srcc) == (200, pytest.approx(0.8))
+    assert "of 200 pictures whose votes were counted allow SRCC 0.800" in as_text(told)
+
+
+def test_labels_that_are_all_noise_allow_nothing() -> None:
+    variance = np.full(400, PEOPLE.var() * 1.1)
+    told = report_of(answers(PEOPLE, label_variance=variance), rng=np.random.default_rng(0))
+    assert told.ceiling is not None
+    assert told.ceiling.reached is None
+    assert "no order can be expected" in as_text(told)
 
 
 def test_defects_count_only_pictures_somebody_looked_at() -> None:
@@ -62,14 +77,17 @@ def test_defects_count_only_pictures_somebody_looked_at() -> None:
     told = report_of(answers(PEOPLE, said={"noise": said}, true={"noise": true}), rng=RNG).defects["noise"]
     assert (told["pictures"], told["positives"]) == (4, 2)
     assert told["precision"].value == told["recall"].value == told["accuracy"].value == 0.5
-    assert told["ece"] == pytest.approx((0.1 + 0.8 + 0.8 + 0.1) / 4)
+    assert told["ece"].value == pytest.approx((0.1 + 0.8 + 0.8 + 0.1) / 4)
 
 
 def test_categories_of_a_few_pictures_are_left_out_of_the_table() -> None:
     categories = ["mugs"] * 300 + ["hats"] * 97 + ["rare"] * 3
     told = report_of(answers(PEOPLE + 5, categories=categories), rng=np.random.default_rng(0))
     assert set(told.categories) == {"mugs", "hats"}
-    assert told.categories["hats"]["bias"] == pytest.approx(5)
+    bias = told.categories["hats"]["bias"]
+    assert (bias.value, bias.low, bias.high) == (pytest.approx(5),) * 3
+    order = told.categories["mugs"]["rmse"]
+    assert order.low <= order.value <= order.high
     assert "hats" in as_text(told)
     assert json.loads(json.dumps(told.as_dict()))["categories"]["mugs"]["pictures"] == 300
 
