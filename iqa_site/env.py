@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
+Value = TypeVar("Value")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off", ""}
 
@@ -40,6 +43,14 @@ def env_int(name: str, default: int) -> int:
         return int(text)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}={text!r} is not a whole number") from error
+
+
+def env_read(name: str, read: Callable[[str], Value]) -> Value:
+    """What ``read`` makes of the words of a setting; its ValueError is told with the name."""
+    try:
+        return read(env_text(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def env_list(name: str, default: tuple[str, ...] = ()) -> list[str]:

@@ -15,7 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from iqa_site.api_names import ENUM_NAMES
-from iqa_site.env import env_flag, env_int, env_list, env_text
+from iqa_site.env import env_flag, env_int, env_list, env_read, env_text
+from scoring.core.recipes import losses_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_text("VITRINE_DATA", str(Path.cwd() / "var"))).resolve()
@@ -306,6 +307,7 @@ SCORE_CHUNK = env_int("VITRINE_SCORE_CHUNK", 32)
 SCORE_LEASE_S = env_int("VITRINE_SCORE_LEASE_S", 120)
 SCORE_ATTEMPTS = env_int("VITRINE_SCORE_ATTEMPTS", 6)
 DEEP_EPOCHS = env_int("VITRINE_DEEP_EPOCHS", 0)
+DEEP_LOSSES = env_read("VITRINE_DEEP_LOSSES", losses_of)
 TRAIN_LEASE_S = env_int("VITRINE_TRAIN_LEASE_S", 90)
 
 LOGGING = {

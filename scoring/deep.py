@@ -28,7 +28,7 @@ from scoring.core.checkpoint import WeightsError, read_tensor_file
 from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import Views, views_of
 from scoring.core.head import Head
-from scoring.core.recipes import USUAL, usual_recipe
+from scoring.core.recipes import USUAL, Recipe, losses_told, usual_recipe
 from scoring.core.splits import CALIBRATION, HOLDOUT, TRAIN
 from scoring.deep_candidate import TAUGHT, deep_candidate
 from scoring.errors import BadInputError, NotThereError
@@ -108,7 +108,7 @@ def _made(run: TrainingRun, token: UUID) -> Made:
         _prepare(run, folder, serving().champion, beat)
         course, _start, facts = course_read(folder)
     base, champion = ModelVersion.objects.get(pk=facts["base"]), serving().champion
-    pupil = _taught(run, token, folder, course.recipe.epochs, beat)
+    pupil = _taught(run, token, folder, course.recipe, beat)
     rows = _rows(run.dataset, base, champion)
     return deep_candidate(
         run=run, rows=rows, base=base, champion=champion, pupil=pupil, folder=folder, beat=beat
@@ -150,7 +150,9 @@ def _prepare(run: TrainingRun, folder: Path, base: ModelVersion, beat: Beat) -> 
     if len(kept) < FEWEST_TAUGHT:
         words = _("Only {count} of the labelled pictures can be read.")
         raise BadInputError(words.format(count=len(kept)))
-    recipe = usual_recipe(best_device(), seed=run.seed, epochs=settings.DEEP_EPOCHS)
+    recipe = usual_recipe(
+        best_device(), seed=run.seed, epochs=settings.DEEP_EPOCHS, losses=settings.DEEP_LOSSES
+    )
     labels = labels_of_rows(kept, feature_version=base.feature_version)
     head = straight_on(labels, labels.splits == TRAIN, head_of(root_of(base)))
     course_write(
@@ -232,16 +234,15 @@ def _histogram(row: DatasetRow) -> list[float]:
     return [max(0.0, 1.0 - abs(grade - place)) for grade in range(5)]
 
 
-def _taught(run: TrainingRun, token: UUID, folder: Path, epochs: int, beat: Beat) -> Any:
+def _taught(run: TrainingRun, token: UUID, folder: Path, recipe: Recipe, beat: Beat) -> Any:
     """Go through what is left of the course, on every GPU there is; returns the tuned pupil."""
     import torch
 
     from scoring.deep_course import best_device, course_run, ranks_run
 
-    where = best_device()
-    TrainingRun.objects.filter(pk=run.pk, token=token).update(
-        environment={**run.environment, "device": where, "epochs": epochs}
-    )
+    where, epochs = best_device(), recipe.epochs
+    how = {"device": where, "epochs": epochs, "losses": losses_told(recipe.losses)}
+    TrainingRun.objects.filter(pk=run.pk, token=token).update(environment={**run.environment, **how})
 
     def told(line: Mapping[str, Any]) -> None:
         if "curve" in line:

@@ -44,7 +44,7 @@ from scoring.core.fine_tune import (
     teach_epoch,
 )
 from scoring.core.metrics import srcc
-from scoring.core.recipes import Recipe
+from scoring.core.recipes import Recipe, recipe_read
 from scoring.core.types import ByteArray, FloatArray
 from scoring.deep_keep import Checkpoint, Pace, checkpoint_read, checkpoint_write
 
@@ -118,7 +118,7 @@ def course_read(folder: Path) -> tuple[Course, Start, dict[str, Any]]:
     start = Start(**{name: arrays[name] for name in Start.__slots__ if name != "level"}, level=told["level"])
     course = Course(
         folder,
-        Recipe(**told["recipe"]),
+        recipe_read(told["recipe"]),
         arrays["vectors"],
         arrays["targets"],
         arrays["histograms"],

@@ -31,6 +31,7 @@ from scoring.core.features import CROP_SIDE
 from scoring.core.lite import feature_count
 from scoring.core.metrics import srcc
 from scoring.core.network import Encoder, imagenet_encoder
+from scoring.core.recipes import OF_SCORES, USUAL_OF_SCORES, Losses, losses_of
 from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.train_loop import Batch, Schedule, Tuned
 from scoring.core.types import FloatArray
@@ -155,7 +156,7 @@ def by_scores(
     )
 
     def step(model: Tuned, batch: Batch) -> Tensor:
-        loss = score_step(model, batch)
+        loss = score_step(model, batch, options.losses)
         if options.keep:
             loss = loss + options.keep * pair_step(model, pool.draw(max(2, options.batch // 4), rng))
         return loss
@@ -165,15 +166,9 @@ def by_scores(
     return model
 
 
-def score_step(model: Tuned, batch: Batch) -> Tensor:
-    """People's scores: Norm-in-Norm and ranking shape the order, a little MSE keeps the scale."""
-    guess, truth = model.score(model(batch["whole"], batch["crop"])), batch["target"]
-    return (
-        losses.norm_in_norm(guess, truth)
-        + 0.5 * losses.ranking(guess, truth)
-        + 0.3 * losses.mse(guess, truth)
-        + 0.5 * losses.plcc(guess, truth)
-    )
+def score_step(model: Tuned, batch: Batch, chosen: Losses) -> Tensor:
+    """People's scores: usually Norm-in-Norm and ranking shape the order, a little MSE keeps the scale."""
+    return losses.chosen_loss(chosen, model.score(model(batch["whole"], batch["crop"])), batch["target"])
 
 
 def cross_validate(
@@ -283,6 +278,13 @@ class _Clock:
         print(f"[{self.seconds:7.1f} s] {line}", flush=True)
 
 
+def _losses(words: str) -> Losses:
+    try:
+        return losses_of(words, OF_SCORES) or USUAL_OF_SCORES
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     is_cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(prog="python -m scoring.tune", description=__doc__)
@@ -300,6 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=24, help="over people's scores")
     parser.add_argument("--score-rate", type=float, default=6e-5, help="of the encoder in stage two")
     parser.add_argument("--head-rate", type=float, default=5e-4, help="of the score head in stage two")
+    choice = f"of stage two, weighted, as mse:0.3,ranking; there are {', '.join(OF_SCORES)}"
+    parser.add_argument("--losses", type=_losses, default="", help=choice)
     parser.add_argument("--keep", type=float, default=0.3, help="weight of pairs in stage two")
     parser.add_argument("--memory", type=float, default=0.99, help="of the running mean of weights")
     parser.add_argument("--side", type=int, default=CROP_SIDE, help="pixels of a view; serving: the default")

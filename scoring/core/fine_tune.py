@@ -22,7 +22,7 @@ from scoring.core import losses
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
 from scoring.core.look import parted
-from scoring.core.recipes import Recipe
+from scoring.core.recipes import USUAL_LOSSES, Losses, Recipe
 from scoring.core.types import ByteArray, FloatArray
 
 POINTS, MIDDLE = 25.0, 50.0  # losses see scores as (score - 50) / 25: one is one grade
@@ -177,7 +177,7 @@ def teach_epoch(
     for step, chosen, views in _read_ahead(lessons, shares):
         _pace(optimizer, recipe, step=epoch * steps + step, steps=recipe.epochs * steps)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            loss = lesson_loss(pupil, lessons, chosen, views, device=device)
+            loss = lesson_loss(pupil, lessons, chosen, views, recipe.losses, device=device)
         if not bool(torch.isfinite(loss)):
             raise FloatingPointError(f"the loss is {loss.item()} in epoch {epoch + 1}, step {step + 1}")
         optimizer.zero_grad(set_to_none=True)
@@ -195,11 +195,12 @@ def lesson_loss(
     lessons: Lessons,
     rows: Rows,
     views: Sequence[Views],
+    chosen: Losses = USUAL_LOSSES,
     *,
     device: str,
 ) -> Tensor:
-    """Norm-in-Norm, ranking and correlation shape the order, MSE and the vote histogram keep the scale, and
-    defects stay where they were."""
+    """The chosen losses move the score, and defects stay where they were. By the usual ones Norm-in-Norm,
+    ranking and correlation shape the order, MSE and the vote histogram keep the scale."""
     wholes, crops = zip(*views, strict=True)
     vectors = torch.from_numpy(lessons.vectors[rows]).to(device)
     truth = torch.from_numpy((lessons.targets[rows] - MIDDLE) / POINTS).float().to(device)
@@ -207,14 +208,8 @@ def lesson_loss(
     reduced = pupil(wholes, crops)
     guess = pupil.score(reduced, vectors)
     moved = pupil.defects(reduced) - pupil.defects(vectors[:, : reduced.shape[1]])
-    return (
-        losses.norm_in_norm(guess, truth)
-        + 0.5 * losses.ranking(guess, truth)
-        + 0.3 * losses.mse(guess, truth)
-        + 0.5 * losses.plcc(guess, truth)
-        + 0.3 * losses.emd(grade_logits(guess), histogram)
-        + KEEP_DEFECTS * functional.smooth_l1_loss(moved, torch.zeros_like(moved))
-    )
+    kept = KEEP_DEFECTS * functional.smooth_l1_loss(moved, torch.zeros_like(moved))
+    return losses.chosen_loss(chosen, guess, truth, (grade_logits(guess), histogram)) + kept
 
 
 def grade_logits(guess: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from scoring.core.recipes import Losses
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 RANK_MARGIN = 0.05
@@ -56,6 +59,28 @@ def cross_entropy(logits: Tensor, histogram: Tensor) -> Tensor:
 
 SCORE_LOSSES: dict[str, Loss] = {"mse": mse, "plcc": plcc, "norm-in-norm": norm_in_norm, "ranking": ranking}
 HISTOGRAM_LOSSES: dict[str, Loss] = {"emd": emd, "cross-entropy": cross_entropy}
+
+
+def chosen_loss(
+    chosen: Losses,
+    guess: Tensor,
+    truth: Tensor,
+    histogram: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Weighted sum of the chosen; ``histogram``: logits of the grades and shares of votes, both (B, 5).
+
+    Without one, a loss that asks for it is a KeyError naming it.
+    """
+    parts = [
+        weight
+        * (
+            HISTOGRAM_LOSSES[name](*histogram)
+            if histogram and name in HISTOGRAM_LOSSES
+            else SCORE_LOSSES[name](guess, truth)
+        )
+        for name, weight in chosen
+    ]
+    return functools.reduce(torch.add, parts)
 
 
 def severity_order(guess: Tensor, worse: Tensor, gap: Tensor) -> Tensor:

@@ -49,6 +49,12 @@ def test_a_yes_no_setting_spelled_wrong_is_refused_by_name() -> None:
     assert "VITRINE_HTTPS" in result.stderr
 
 
+def test_a_loss_spelled_wrong_is_refused_by_name() -> None:
+    result = run_manage("check", VITRINE_DEEP_LOSSES="mse:0.3,rankng")
+    assert result.returncode != 0
+    assert "VITRINE_DEEP_LOSSES: there is no loss 'rankng'" in result.stderr
+
+
 @pytest.mark.django_db
 def test_no_model_change_lacks_its_migration() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)

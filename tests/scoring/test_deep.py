@@ -102,8 +102,9 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
 
 
 def test_where_a_fast_fit_would_bend_it_still_starts_from_one_that_ranks_the_lessons(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
+    settings.DEEP_LOSSES = (("mse", 0.5), ("emd", 1.0))
     base, rng = base_model_ensure(), np.random.default_rng(4)
     prior, images = head_of(base), [image_make() for _ in range(90)]
     near = rng.normal(0, 1, (90, 2))
@@ -122,6 +123,7 @@ def test_where_a_fast_fit_would_bend_it_still_starts_from_one_that_ranks_the_les
     monkeypatch.setattr(deep, "_views_kept", lambda _folder, kept, _beat: kept)
     deep._prepare(run, deep._folder(run), base, Beat(run, uuid4()))
     course, start, _facts = deep_course.course_read(deep._folder(run))
+    assert course.recipe.losses == settings.DEEP_LOSSES
     features = np.clip((course.vectors - start.mean) / start.std, -CLIP, CLIP)
     assert srcc(features @ start.coefficients + start.level, course.targets) > 0.6
 

@@ -22,7 +22,7 @@ from scoring.core.fine_tune import (
     teach_epoch,
 )
 from scoring.core.look import COUNTS_AT_ONCE, parted
-from scoring.core.recipes import Recipe
+from scoring.core.recipes import OF_HISTOGRAMS, OF_SCORES, Recipe
 from scoring.core.types import ByteArray, FloatArray
 
 REDUCED, REST, RAW = 6, 3, 8
@@ -155,6 +155,21 @@ def test_it_learns_and_its_defects_hardly_move() -> None:
     order = np.corrcoef(after, lessons.targets)[0, 1]
     assert order > np.corrcoef(before, lessons.targets)[0, 1]
     assert order > 0.9
+
+
+@pytest.mark.parametrize("name", [*OF_SCORES, *OF_HISTOGRAMS])
+def test_each_loss_alone_teaches_the_order(name: str) -> None:
+    pupil, lessons = tiny()
+    with torch.no_grad():
+        pupil.coefficients *= 0.1  # within the grades, as a model that serves answers
+    away = np.abs(np.arange(5) - lessons.targets[:, None] / 25)
+    lessons.histograms[:] = np.maximum(0, 1 - away)
+    before = np.corrcoef(answers_of(pupil, lessons, ROWS, batch=8), lessons.targets)[0, 1]
+    recipe = Recipe(epochs=8, batch=10, encoder_rate=1e-2, head_rate=0.1, losses=((name, 1.0),))
+    taught(pupil, lessons, recipe, range(8), None)
+    after = np.corrcoef(answers_of(pupil, lessons, ROWS, batch=8), lessons.targets)[0, 1]
+    print(f"{name}: {before:.3f} -> {after:.3f}")
+    assert after > max(0.8, before)
 
 
 def test_statistics_of_batch_norm_stay() -> None:

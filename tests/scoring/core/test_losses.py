@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from scoring.core import losses
+from scoring.core.recipes import OF_HISTOGRAMS, OF_SCORES, USUAL_LOSSES, losses_of, losses_told
 
 TRUTH = torch.tensor([-1.0, -0.3, 0.2, 0.9])
 
@@ -41,3 +42,21 @@ def test_the_more_harmed_picture_must_score_lower_by_the_gap() -> None:
     better, worse = torch.tensor([0.5]), torch.tensor([0.1])
     assert float(losses.severity_order(better, worse, torch.tensor([0.4]))) == pytest.approx(0, abs=1e-6)
     assert float(losses.severity_order(worse, better, torch.tensor([0.4]))) == pytest.approx(0.8)
+
+
+def test_losses_are_chosen_by_name_and_told_as_they_were_chosen() -> None:
+    assert (set(OF_SCORES), set(OF_HISTOGRAMS)) == (set(losses.SCORE_LOSSES), set(losses.HISTOGRAM_LOSSES))
+    assert losses_of(" mse:0.3, cross-entropy ,") == (("mse", 0.3), ("cross-entropy", 1.0))
+    assert losses_of("") == ()
+    assert losses_of(losses_told(USUAL_LOSSES)) == USUAL_LOSSES
+
+
+@pytest.mark.parametrize("words", ["msee", "mse:x", "mse:0", "mse:-1", "mse:nan", "mse:inf"])
+def test_a_loss_or_a_weight_that_cannot_be_is_refused(words: str) -> None:
+    with pytest.raises(ValueError, match=r"loss 'msee'|a weight of"):
+        losses_of(words)
+
+
+def test_a_loss_of_histograms_is_refused_where_there_are_none() -> None:
+    with pytest.raises(KeyError, match="emd"):
+        losses.chosen_loss((("emd", 1.0),), TRUTH, TRUTH)
