@@ -19,8 +19,18 @@ from scoring.train import FEWEST_ROWS, training_start
 State, Trigger = TrainingRun.State, TrainingRun.Trigger
 
 
-def retrain(*, project: Project, by: User | None, kind: str = "fast", trigger: str = "button") -> TrainingRun:
-    """Freeze the labels if they changed and queue a retrain on them. Admins only; None is the system."""
+def retrain(
+    *,
+    project: Project,
+    by: User | None,
+    kind: str = "fast",
+    trigger: str = "button",
+    promote: bool = True,
+) -> TrainingRun:
+    """Freeze the labels if they changed and queue a retrain on them. Admins only; None is the system.
+
+    ``promote``: what passes the gate serves at once; else it waits for a person, or runs in the shadow first.
+    """
     if by is not None:
         require_role(by, project, Role.ADMIN)
     ready = labels_ready(project=project)
@@ -32,7 +42,14 @@ def retrain(*, project: Project, by: User | None, kind: str = "fast", trigger: s
             code="too_few_labels",
         )
     dataset = dataset_freeze(project=project, by=by)
-    return training_start(dataset=dataset, kind=kind, trigger=trigger, started_by=by, origin=_origin(project))
+    return training_start(
+        dataset=dataset,
+        kind=kind,
+        trigger=trigger,
+        started_by=by,
+        promote=promote,
+        origin=_origin(project),
+    )
 
 
 def retrain_by_rule() -> dict[str, int]:

@@ -59,6 +59,7 @@ REFUSAL_WORDS: Mapping[str, Promise] = {
     # labels of other tools
     "bad_label": _("A vote needs a rater and a rating 1 to 5, a prediction a model and a score 0 to 100."),
     "no_rating": _("No annotation of this task is a rating from 1 to 5."),
+    "own_label": _("This is our own label, which nobody changed there."),
     "no_image": _("This task has no image."),
     "not_json": _("This is no JSON of a list of tasks."),
 }

@@ -19,6 +19,7 @@ from scoring.core.foreign import (
     ABOUT,
     NO_IMAGE,
     NO_RATING,
+    OWN_LABEL,
     ForeignTask,
     Told,
     UnreadableError,
@@ -45,6 +46,7 @@ REASONS: Mapping[str, str] = {
     "bad_label": "A vote needs a rater and a rating 1 to 5, a prediction a model and a score 0 to 100.",
     "no_rating": NO_RATING,
     "no_image": NO_IMAGE,
+    "own_label": OWN_LABEL,
     "not_json": "This is no JSON of a list of tasks.",
 }
 
@@ -308,7 +310,7 @@ def _label_studio_records(text: str) -> Iterator[ImportRecord]:
 def _task_records(tasks: Iterable[ForeignTask]) -> Iterator[ImportRecord]:
     for line, task in enumerate(tasks, start=1):
         if task.error:
-            code = "no_rating" if task.error == NO_RATING else "no_image"
+            code = next(code for code, words in REASONS.items() if words == task.error)
             yield replace(_refused(code, line), reference=_cleaned(task.image)[:ADDRESS_CHARS])
         else:
             record = _record({"image": task.image, **(task.about or {})}, _TASK_COLUMNS, line)

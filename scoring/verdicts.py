@@ -72,7 +72,7 @@ def reason_words(reason: Mapping[str, Any]) -> str:
             return _(
                 # xgettext:no-python-format
                 "{share} of people's scores lie inside the 90 % intervals (95 % interval {low} to {high}); "
-                "at least {bar} must."
+                "refused where even {high} is below {bar}."
             ).format(share=_percent(value), low=_percent(low), high=_percent(high), bar=_percent(bar))
         case Check.LABELS:
             return _(

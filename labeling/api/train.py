@@ -23,6 +23,9 @@ from scoring.models import TrainingRun
 class RunInput(Strict):
     project = serializers.IntegerField(required=False, help_text="Default: your first project.")
     kind = serializers.ChoiceField(choices=TrainingRun.Kind.choices, default=str(TrainingRun.Kind.FAST))
+    promote = serializers.BooleanField(
+        default=True, help_text="Whether its model serves at once where the gate lets it pass."
+    )
 
 
 @extend_schema(methods=["GET"], parameters=[PageQuery], responses=page_of(RunShape), tags=["training-runs"])
@@ -42,5 +45,6 @@ def training_runs(request: Request) -> Response:
         by=person,
         kind=body["kind"],
         trigger=str(TrainingRun.Trigger.API),
+        promote=body["promote"],
     )
     return Response(RunShape(run).data, status=201)

@@ -13,11 +13,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.current import current_project
-from labeling.dataset import dataset_freeze, labels_ready
+from labeling.dataset import dataset_freeze, finished_labels, labels_ready
 from labeling.export import OPEN, export_progress, exports_seen
 from labeling.models import ExportJob, Project
 from labeling.permissions import Role, require_role
@@ -29,8 +31,29 @@ from scoring.train import FEWEST_ROWS
 from scoring.views.asked import asks_for
 from scoring.views.doors import person_of
 
-IMPORTS_SHOWN, EXPORTS_SHOWN = 8, 6
+IMPORTS_SHOWN, EXPORTS_SHOWN, EXPORTS_OLDER = 8, 6, 60
 VERSIONS_A_PAGE = 10
+FORMAT_WORDS: dict[str, Promise] = {
+    ExportJob.Form.CSV: gettext_lazy("One line a picture, for a spreadsheet or pandas."),
+    ExportJob.Form.JSON_LINES: gettext_lazy(
+        "The same, one JSON object a line; what nobody judged is left out."
+    ),
+    ExportJob.Form.COCO: gettext_lazy(
+        "Pictures with their score, and each defect people confirmed as an annotation of the whole picture."
+    ),
+    ExportJob.Form.LABEL_STUDIO: gettext_lazy(
+        "Tasks with the label as a rating of 1 to 5. Label Studio finds the pictures where it serves this "
+        "folder."
+    ),
+    ExportJob.Form.PARQUET: gettext_lazy(
+        "A zip as the Hugging Face hub lays datasets out: train, validation and test with a card; "
+        "load_dataset reads it."
+    ),
+    ExportJob.Form.CROISSANT: gettext_lazy("A zip of the CSV and its description for mlcroissant."),
+    ExportJob.Form.VOTES: gettext_lazy(
+        "Every single vote the labels were made of: who, when, how long, what."
+    ),
+}
 ACTIVE = (ImportJob.State.READING, ImportJob.State.RUNNING)
 
 
@@ -67,13 +90,18 @@ def page(request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     ready = labels_ready(project=project)
+    newest = found.object_list[0] if found.number == 1 and found.object_list else None
+    since = finished_labels(project=project).filter(settled_at__gt=newest.created_at) if newest else None
     context = {
         "ready": ready,
+        "newest": newest,
+        "fresh": since.count() if since is not None else 0,
         "missing": max(0, FEWEST_ROWS - ready),
         "fewest": FEWEST_ROWS,
         "page": found,
         "versions": versions_of(list(found), before=_before(found)),
         "formats": ExportJob.Form.choices,
+        "format_words": [(form.label, FORMAT_WORDS[form]) for form in ExportJob.Form],
         "roots": settings.IMPORT_ROOTS,
         "files_at_once": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
         "byte_cap": PICTURE_CAP,
@@ -144,10 +172,13 @@ def _parts(splits: dict[str, int]) -> list[SplitShare]:
 
 def _exports(person: User, project: Project) -> dict[str, Any]:
     """The newest files somebody asked for, with how fast they are written."""
-    jobs = list(exports_seen(by=person)[:EXPORTS_SHOWN])
+    jobs = list(exports_seen(by=person)[: EXPORTS_SHOWN + EXPORTS_OLDER])
+    told = [(job, export_progress(job)) for job in jobs]
+    kept = (*OPEN, ExportJob.State.DONE)
     return {
         "project": project,
-        "exports": [(job, export_progress(job)) for job in jobs],
+        "exports": told[:EXPORTS_SHOWN],
+        "exports_older": [one for one in told[EXPORTS_SHOWN:] if one[0].state in kept],
         "exports_run": any(job.state in OPEN for job in jobs),
         "export_days": settings.EXPORT_DAYS,
     }

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.again import items_again
 from labeling.core.priority import BATCH_FLOOR, BEGUN
 from labeling.current import current_project
+from labeling.fill import SPLIT_SEED
 from labeling.holdout import sellers_judged, yardstick_of
 from labeling.learning import (
     FEWEST,
@@ -40,6 +41,7 @@ from scoring.core.learning_curve import (
     forecast_gain,
     stop_advice,
 )
+from scoring.core.splits import TRAIN, teaching_split
 from scoring.models import Score
 from scoring.registry import serving
 from scoring.views.asked import asks_for
@@ -61,6 +63,12 @@ class MoneyForm(forms.Form):
 
     wage = forms.FloatField(label=gettext_lazy("Wage an hour"), min_value=0, max_value=10_000)
     worth = forms.FloatField(label=gettext_lazy("Worth of a point of SRCC"), min_value=0, max_value=1e9)
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"),
+        help_text=gettext_lazy("As it should stand behind every sum, such as EUR."),
+        max_length=8,
+        required=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "fewest": FEWEST,
         "lines": _lines(measured),
         "cost": cost,
+        "money": money,
         "spent": cost.hours * money["wage"],
         "label_price": cost.seconds_per_label / 3600 * money["wage"],
+        "form": MoneyForm(request.GET if "wage" in request.GET else None, initial=money),
         "forecast": forecast,
         "checked": _checked(measured),
         "advice": (advice := _advice(forecast, cost, money)),
@@ -100,9 +110,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "sellers": _sellers(project),
     }
     if asks_for(request, "curve"):
-        return render(request, "labeling/learning.html#curve", context)
-    form = MoneyForm(request.GET if "wage" in request.GET else None, initial=money)
-    context |= {"form": form, "next": _next(project), "next_labels": NEXT_LABELS}
+        return render(request, "labeling/learning.html#renewed", context)
+    context |= {"next": _next(project), "next_labels": NEXT_LABELS}
     return render(request, "labeling/learning.html", context)
 
 
@@ -113,13 +122,12 @@ def measure(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("learning"))
 
 
-def _money(request: HttpRequest) -> dict[str, float]:
-    """Wage and worth as last set by this person."""
+def _money(request: HttpRequest) -> dict[str, Any]:
+    """Wage, worth and their currency as last set by this person."""
     form = MoneyForm(request.GET)
     if form.is_valid():
         request.session[SESSION_KEY] = form.cleaned_data
-    kept: dict[str, float] = request.session.get(SESSION_KEY) or {"wage": 15.0, "worth": 50.0}
-    return kept
+    return {"wage": 15.0, "worth": 50.0, "currency": "", **request.session.get(SESSION_KEY, {})}
 
 
 def _lines(measured: Measured | None) -> list[dict[str, Any]]:
@@ -158,7 +166,7 @@ def _checked(measured: Measured | None) -> Checked | None:
     return forecast_check(labels=measured.counts, runs=measured.came, rng=rng)
 
 
-def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, float]) -> tuple[StopAdvice, Any] | None:
+def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, Any]) -> tuple[StopAdvice, Any] | None:
     if forecast is None or cost.seconds_per_vote == 0:
         return None
     advice = stop_advice(
@@ -170,11 +178,11 @@ def _advice(forecast: Forecast | None, cost: Cost, money: dict[str, float]) -> t
     return advice, ADVICE[advice.reason]
 
 
-def _hours(advice: tuple[StopAdvice, Any] | None, money: dict[str, float]) -> float | None:
+def _hours(advice: tuple[StopAdvice, Any] | None, money: dict[str, Any]) -> float | None:
     """Hours of people's time in a point of SRCC; None where it has no price."""
     if advice is None or advice[0].money_per_point is None or money["wage"] == 0:
         return None
-    return advice[0].money_per_point / money["wage"]
+    return advice[0].money_per_point / float(money["wage"])
 
 
 def _again(measured: Measured | None) -> dict[str, Any] | None:
@@ -213,8 +221,16 @@ def _why(item: Item, std: float | None, project: Project) -> Promise | str:
         return _("drawn at random, to judge the model by")
     if project.order == Project.Order.RANDOM:
         return _("drawn at random")
+    if _calibrates(item):
+        return _("drawn at random, to set the model's intervals by")
     if item.priority > BATCH_FLOOR:
         return _("stands for many pictures nobody has asked about; unsure by {points} points").format(
             points=round(std or 0)
         )
     return _("unsure by {points} points").format(points=round(std or 0))
+
+
+def _calibrates(item: Item) -> bool:
+    """Whether the picture's label will set intervals instead of teaching, and so is not chosen."""
+    product = item.image.product
+    return teaching_split(f"{product.seller}/{product.external_id}", seed=SPLIT_SEED) != TRAIN

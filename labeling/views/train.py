@@ -51,7 +51,8 @@ def models(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     """Queue a retrain on the labels there are, and go and watch it."""
     kind = request.POST.get("kind") or str(TrainingRun.Kind.FAST)
-    run = retrain(project=current_project(request), by=person_of(request), kind=kind)
+    promote = "hold" not in request.POST
+    run = retrain(project=current_project(request), by=person_of(request), kind=kind, promote=promote)
     return HttpResponseRedirect(reverse("run", args=[run.pk]))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from scoring.core.foreign import own_mark
 from scoring.core.types import Defect, Dimension, nearest_vote, vote_from_score
 
 PIECE_CHARS = 1 << 16
@@ -120,11 +121,13 @@ def write_label_studio(rows: Iterable[ExportRow], out: IO[str], *, image_prefix:
 
 
 def _label_studio_task(row: ExportRow, image_prefix: str) -> dict[str, Any]:
+    stars = nearest_vote(row.target_score)
     rating = {
+        "id": own_mark(stars),
         "from_name": "rating",
         "to_name": "image",
         "type": "rating",
-        "value": {"rating": nearest_vote(row.target_score)},
+        "value": {"rating": stars},
     }
     return {
         "id": row.image_id,

@@ -16,6 +16,7 @@ ABOUT = ("product_id", "title", "category", "seller")
 ACR_WORDS = {"bad": 1, "poor": 2, "fair": 3, "good": 4, "excellent": 5}
 NO_RATING = "No annotation of this task is a rating from 1 to 5."
 NO_IMAGE = "This task has no image."
+OWN_LABEL = "This is our own label, which nobody changed there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,13 @@ def _task(task: Any) -> ForeignTask:
     if not isinstance(data, dict) or not isinstance(data.get("image"), str) or not data["image"]:
         return ForeignTask("", error=NO_IMAGE)
     about = {key: str(data.get(key) or "") for key in ABOUT}
-    answers = [one for one in _listed(task, "annotations") if not one.get("was_cancelled")]
+    given = [one for one in _listed(task, "annotations") if not one.get("was_cancelled")]
+    answers = [one for one in given if not _is_own(one)]
     votes = [_told(VOTE, _rater(one), one) for one in answers]
     said = [_told(PREDICTION, one.get("model_version"), one) for one in _listed(task, "predictions")]
     told = tuple(one for one in (*votes, *said) if one is not None)
-    error = NO_RATING if answers and not told else ""
+    missing = NO_RATING if answers else OWN_LABEL if given else ""
+    error = "" if told else missing
     return ForeignTask(data["image"], told, about, error)
 
 
@@ -133,6 +136,18 @@ def _rater(answer: Mapping[str, Any]) -> str:
     if isinstance(who, dict):
         who = who.get("email") or who.get("username") or who.get("id")
     return str(who or "unknown")
+
+
+def own_mark(rating: int) -> str:
+    """What a label of ours is known by when it comes back: Label Studio keeps the ids of results."""
+    return f"vitrine-label-{rating}"
+
+
+def _is_own(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer is a label we wrote, unchanged; as a vote it would be counted twice."""
+    marks = [result.get("id") for result in _listed(answer, "result")]
+    rating = _rating_of(answer)
+    return rating is not None and own_mark(rating) in marks
 
 
 def _rating_of(answer: Mapping[str, Any]) -> int | None:

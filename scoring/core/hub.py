@@ -110,7 +110,7 @@ def dataset_card(*, name: str, digest: str, note: str, rows: Mapping[str, int]) 
         "---",
     ]
     table = [f"| {SPLIT_NAMES[split]} | {split} | {rows.get(split, 0)} |" for split in SPLIT_NAMES]
-    return "\n".join([*head, "", f"# {name}", "", *([note, ""] if note else []), _CARD, "", *table, ""]) + (
+    return "\n".join([*head, "", f"# {name}", "", *([note, ""] if note else []), _CARD, *table, ""]) + (
         f"\nSHA-256 of the frozen rows: `{digest}`. The same labels freeze to the same digest.\n"
     )
 

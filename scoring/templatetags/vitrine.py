@@ -156,6 +156,12 @@ def number(value: float | str | None, decimals: int = 0) -> str:
     return f"{float(value):,.{decimals}f}"
 
 
+@register.simple_tag(name="sum")
+def money_sum(value: float | None, currency: str = "") -> str:
+    """A sum of money to the hundredth, with its currency where one is known."""
+    return f"{number(value, 2)} {currency}".rstrip()
+
+
 @register.filter
 def signed(value: float | None, decimals: int = 2) -> str:
     """A difference with its sign, + or −."""

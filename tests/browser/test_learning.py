@@ -9,12 +9,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.learning import learning_measure
+from labeling.models import Item
 from scoring.events import event_note
 from tests.browser.conftest import Visits
 from tests.browser.test_models import labels
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
 from tests.labeling.test_audit import judged
+from tests.labeling.test_learning import vote
 
 Check = Callable[[Page, str], None]
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -22,12 +24,15 @@ pytestmark = pytest.mark.usefixtures("empty_cache")
 
 def test_a_curve_is_measured_while_one_watches(page_of: Visits, cast: Cast, check: Check) -> None:
     labels(cast, 60)
+    vote(cast, Item.objects.all()[0], 6000, 1)
     page_of.allow(404)  # where measuring is slow, pictures without files are proposed meanwhile
     page = page_of(cast.ada)
     page.goto("/learning/")
     page.get_by_role("button", name="Measure").click()
     expect(page.get_by_text("being measured")).to_be_visible()
+    expect(page.get_by_text("Advice comes with a measured curve")).to_be_visible()
     learning_measure(project=cast.project)
+    expect(page.get_by_text("Advice comes with a measured curve")).to_have_count(0)
     expect(page.get_by_role("img", name="Agreement with people over labels")).to_be_visible()
     expect(page.locator("#curve")).not_to_have_attribute("hx-trigger", "every 2s")
     image = item_make(cast.project, image=image_make(stored=True), priority=1.5).image

@@ -194,6 +194,7 @@ def test_parquet_unpacks_to_what_the_hub_expects(version: DatasetVersion, tmp_pa
     assert tables["test"].column("target_score").null_count == 0
     assert sum(len(set(table.column("image_id").to_pylist())) for table in tables.values()) == 12
     assert version.digest in card
+    assert "|---|---|---|\n| train | train |" in card  # a blank line would take the table apart
 
 
 def test_croissant_metadata_passes_the_validator_and_reads_the_rows(

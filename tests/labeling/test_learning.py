@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from labeling.fill import SPLIT_SEED
 from labeling.learning import (
     Pool,
     cost_of,
@@ -21,9 +22,10 @@ from labeling.learning import (
     learning_measured,
 )
 from labeling.models import Annotation, Item
+from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import vote_from_score
 from scoring.errors import BadInputError, NotAllowedError
-from scoring.models import Image
+from scoring.models import Image, Product
 from scoring.registry import base_model_ensure
 from tests.conftest import Cast
 from tests.factories import features_make, image_make, item_make, label_make, score_make
@@ -128,7 +130,7 @@ def test_a_label_costs_the_time_of_its_votes_and_no_coffee(cast: Cast) -> None:
     item = item_make(cast.project)
     vote(cast, item, 4000, 1)
     vote(cast, item_make(cast.project), 8000, 2)
-    vote(cast, item_make(cast.project), 3_600_000, 3)
+    vote(cast, item_make(cast.project), 36_00000, 3)
     label_make(cast.project, votes=3)
     cost = cost_of(project=cast.project)
     assert (cost.votes, cost.labels, cost.seconds_per_vote, cost.votes_per_label) == (2, 1, 6.0, 3.0)
@@ -182,3 +184,50 @@ def test_everybody_but_an_admin_is_turned_away(client: Client, cast: Cast) -> No
         client.force_login(person)
         assert client.get(reverse("learning")).status_code in (403, 404)
         assert client.post(reverse("learning-measure")).status_code in (403, 404)
+
+
+def test_with_the_curve_comes_what_it_says_of_the_money(client: Client, cast: Cast) -> None:
+    labels(cast, 60)
+    vote(cast, Item.objects.all()[0], 6000, 1)
+    client.force_login(cast.ada)
+    asked = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "curve"}
+    learning_ask(project=cast.project, by=cast.ada)
+    waiting = client.get(reverse("learning"), **asked).content.decode()
+    assert 'id="worth"' not in waiting  # somebody may be writing in it
+    learning_measure(project=cast.project)
+    done = client.get(reverse("learning"), **asked).content.decode()
+    assert 'id="worth" aria-labelledby="money-title" hx-swap-oob="true"' in done
+    assert "Advice comes with" not in done
+    whole = client.get(reverse("learning")).content.decode()
+    assert whole.count('id="worth"') == 1
+    assert "hx-swap-oob" not in whole
+
+
+def test_every_sum_has_the_currency_that_was_set(client: Client, cast: Cast) -> None:
+    vote(cast, label_make(cast.project, votes=1).item, 36_000, 1)
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning"), {"wage": "20", "worth": "9", "currency": "EUR"}).content.decode()
+    assert "0.20 EUR" in page
+    assert "0.20 EUR in money" in client.get(reverse("learning")).content.decode()
+
+
+def test_a_picture_drawn_for_the_intervals_is_not_told_as_chosen(client: Client, cast: Cast) -> None:
+    for number in range(40):
+        image = image_make(product=Product.objects.create(external_id=f"P{number}", seller="shop"))
+        item_make(cast.project, image=image, priority=1.9 - number / 100)
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning"))
+    told = {one.item.image.product.external_id: str(one.why) for one in page.context["next"]}
+    drawn = {name for name, why in told.items() if "to set the model" in why}
+    sides = {name: teaching_split(f"shop/{name}", seed=SPLIT_SEED) for name in told}
+    assert drawn == {name for name, side in sides.items() if side != TRAIN}
+    assert drawn
+    assert len(drawn) < len(told)
+    assert "About one in five is drawn at random" in page.content.decode()
+
+
+def test_an_empty_queue_says_where_pictures_come_from(client: Client, cast: Cast) -> None:
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning")).content.decode()
+    assert "Nothing waits for votes" in page
+    assert "Bring in pictures" in page

@@ -172,3 +172,30 @@ def test_one_project_s_run_does_not_count_for_another(cast: Cast) -> None:
     labels(other, 10, mos=4.0)
     assert retrain_by_rule() == {"started": 1}
     assert newest_run(project=other) != newest_run(project=cast.project)
+
+
+def test_a_retrain_from_the_page_or_the_api_can_leave_a_passing_model_to_a_person(
+    client: Client, cast: Cast
+) -> None:
+    labels(cast.project, 10)
+    client.force_login(cast.ada)
+    page = client.get(reverse("models")).content.decode()
+    assert 'name="hold"' in page
+    for hold, promote in (({"hold": "on"}, False), ({}, True)):
+        client.post(reverse("retrain"), hold)
+        run = newest_run(project=cast.project)
+        assert run is not None
+        assert run.options["promote"] is promote
+        end_runs()
+    answer = client.post("/api/v1/training-runs/", {"promote": False}, content_type="application/json")
+    assert answer.status_code == 201
+    assert TrainingRun.objects.get(pk=answer.json()["id"]).options["promote"] is False
+
+
+def test_the_page_says_when_it_retrains_by_itself(client: Client, cast: Cast) -> None:
+    client.force_login(cast.ada)
+    assert "Never by itself" in client.get(reverse("models")).content.decode()
+    with_rule(cast.project, every_labels=50)
+    assert "By itself: after 50 new labels." in client.get(reverse("models")).content.decode()
+    with_rule(cast.project, every_labels=50, every_hours=24)
+    assert "and every 24 hours" in client.get(reverse("models")).content.decode()

@@ -17,9 +17,11 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from labeling.dataset import dataset_freeze
 from labeling.export import export_execute, export_start
+from labeling.models import ExportJob
 from scoring.ingest import import_run, import_start
 from scoring.models import DatasetVersion, Event, Image, ImportJob, ImportRow
 from scoring.views.uploads import streamed
@@ -310,3 +312,22 @@ def test_freezing_nothing_says_what_to_do_first(as_: As, cast: Cast) -> None:
     assert answer.status_code == 422
     assert "Label some pictures first" in answer.content.decode()
     assert not DatasetVersion.objects.exists()
+
+
+def test_every_file_still_kept_can_be_fetched_from_the_page_and_each_form_is_explained(
+    as_: As, cast: Cast
+) -> None:
+    for _ in range(10):
+        label_make(cast.project)
+    version = dataset_freeze(project=cast.project, by=cast.ada)
+    jobs = [export_start(form=form, by=cast.ada, dataset=version) for form in ExportJob.Form]
+    ExportJob.objects.update(state="done", finished_at=timezone.now())
+    gone = export_start(form="votes", by=cast.ada, project=cast.project)
+    ExportJob.objects.filter(pk=gone.pk).update(state="gone", finished_at=timezone.now())
+    page = as_(cast.ada).get(reverse("data")).content.decode()
+    for job in jobs:
+        assert reverse("export-file", args=[job.pk]) in page, job.form
+    assert reverse("export-file", args=[gone.pk]) not in page
+    assert "2 older files" in page
+    assert page.count("load_dataset") == 1
+    assert f"0 settled since {version.name}" in page

@@ -17,7 +17,7 @@ from scoring.core.exports import (
     write_json_lines,
     write_label_studio,
 )
-from scoring.core.foreign import read_label_studio
+from scoring.core.foreign import OWN_LABEL, read_label_studio
 
 ROW = ExportRow(
     image_id=7,
@@ -64,12 +64,19 @@ def test_json_lines_leave_out_what_is_unknown() -> None:
     assert record["title"] == "Kettle 水壶"
 
 
-def test_a_label_studio_export_of_ours_reads_back_as_the_nearest_vote() -> None:
+def test_a_label_of_ours_comes_back_from_label_studio_as_a_vote_only_where_somebody_changed_it() -> None:
     out = io.StringIO()
-    assert write_label_studio([ROW, replace(ROW, target_score=0.0)], out) == 2
-    tasks = list(read_label_studio(out.getvalue()))
-    assert [task.told[0].score for task in tasks] == [75.0, 0.0]
-    assert tasks[0].about == {
+    assert write_label_studio([ROW, replace(ROW, target_score=0.0), ROW], out) == 3
+    sent = json.loads(out.getvalue())
+    sent[1]["annotations"][0]["result"][0]["value"]["rating"] = 2
+    sent[2]["annotations"].append(
+        {"completed_by": 7, "result": [{"type": "rating", "value": {"rating": 5}, "id": "x1"}]}
+    )
+    kept, changed, beside = read_label_studio(json.dumps(sent))
+    assert (kept.told, kept.error) == ((), OWN_LABEL)
+    assert [(one.who, one.score) for one in changed.told] == [("unknown", 25.0)]
+    assert [(one.who, one.score) for one in beside.told] == [("7", 100.0)]
+    assert changed.about == {
         "product_id": "=SUM(A1)",
         "title": "Kettle 水壶",
         "category": "kitchen",
