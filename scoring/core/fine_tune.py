@@ -21,7 +21,7 @@ from torch.nn import functional
 from scoring.core import losses
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
-from scoring.core.look import parted
+from scoring.core.look import sheets
 from scoring.core.recipes import USUAL_LOSSES, Losses, Recipe
 from scoring.core.types import ByteArray, FloatArray
 
@@ -111,17 +111,19 @@ class Pupil(nn.Module):
         return reduced @ self.defect_weights[:, : reduced.shape[1]].T
 
     def _encoded(self, views: Sequence[ByteArray]) -> Tensor:
-        """What the encoder says of each view (V, R): a batch of each shape, bytes on the way to the card."""
+        """What the encoder says of each view (V, R): a batch of each shape, bytes on the way to the card,
+        there on squares (``look.sheets``)."""
         places: list[int] = []
         told: list[Tensor] = []
-        for shape in dict.fromkeys(view.shape for view in views):
-            members = [n for n, view in enumerate(views) if view.shape == shape]
-            for part in parted(members, most=len(members), device=self.centre.device.type):
-                levels = torch.from_numpy(np.stack([views[n] for n in part])).to(self.centre.device)
-                own = list(dict.fromkeys(part))  # what fills a part up is not asked for
-                told.append(self.encoder((levels.permute(0, 3, 1, 2).float() - MEAN) / SCALE)[: len(own)])
-                places += own
-        order = torch.from_numpy(np.argsort(places)).to(self.centre.device)
+        device = self.centre.device
+        on_squares = device.type == "cuda" and hasattr(self.encoder, "look")
+        for part, pixels, sizes in sheets(views, device=device.type, on_squares=on_squares, most=len(views)):
+            levels = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
+            given = () if sizes is None else (torch.from_numpy(sizes).to(device),)
+            own = list(dict.fromkeys(part))  # what fills a part up is not asked for
+            told.append(self.encoder((levels.float() - MEAN) / SCALE, *given)[: len(own)])
+            places += own
+        order = torch.from_numpy(np.argsort(places)).to(device)
         return torch.cat(told)[order]
 
 

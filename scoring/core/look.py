@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.types import ByteArray, FloatArray
@@ -25,6 +26,7 @@ class Seen:
     maps: Sequence[FloatArray] = ()
 
 
+Sizes = npt.NDArray[np.int64]  # (n, 2): heights and widths
 Encode = Callable[[Sequence[Sequence[ByteArray]]], list[Seen]]  # of each picture its views, uint8 (h, w, 3)
 Look = Callable[[ByteArray, bool], Seen]  # one view, and whether its maps are asked for
 
@@ -33,8 +35,8 @@ def parted(members: Sequence[int], *, most: int, device: str) -> list[list[int]]
     """Views of one shape in batches of at most ``most``; on CUDA all of one of COUNTS_AT_ONCE, where the last
     view stands again to fill the last batch up.
 
-    For each layer cuDNN plans anew how to work on a shape and count it has not met, which seems to take
-    seconds for a training step: a catalogue of pictures of many shapes would meet hundreds of them.
+    For each layer cuDNN plans anew how to work on a shape and count it has not met, and compiles many a
+    depthwise layer for it: that seems to take seconds for a training step.
     """
     size = max(1, most)
     if device == "cuda":
@@ -43,6 +45,34 @@ def parted(members: Sequence[int], *, most: int, device: str) -> list[list[int]]
     if device == "cuda":
         parts[-1] += [parts[-1][-1]] * (size - len(parts[-1]))
     return parts
+
+
+def sheets(
+    views: Sequence[ByteArray], *, device: str, on_squares: bool, most: int = 0
+) -> Iterator[tuple[list[int], ByteArray, Sizes | None]]:
+    """Views in batches of one shape: which they are, their pixels (n, h, w, 3), and their own sizes (n, 2)
+    where not all of them fill the sheets they lie on.
+
+    ``on_squares``: each lies at the top left of a square of its longer side, so that pictures of all shapes
+    give a network two shapes, seldom more than eight; what is outside is zero to it. A batch holds ``most``
+    views, as many as PIXELS_AT_ONCE allows where that is not given.
+    """
+    shown = [_on_square(view) for view in views] if on_squares else list(views)
+    for shape in dict.fromkeys(view.shape for view in shown):
+        members = [n for n, view in enumerate(shown) if view.shape == shape]
+        for part in parted(members, most=most or PIXELS_AT_ONCE // (shape[0] * shape[1]), device=device):
+            sizes = np.array([views[n].shape[:2] for n in part])
+            is_filled = bool((sizes == shape[:2]).all())
+            yield part, np.stack([shown[n] for n in part]), None if is_filled else sizes
+
+
+def _on_square(view: ByteArray) -> ByteArray:
+    height, width = view.shape[:2]
+    if height == width:
+        return view
+    square = np.full((max(height, width),) * 2 + (3,), int(MEAN), dtype=np.uint8)
+    square[:height, :width] = view
+    return square
 
 
 def graph_reader(session: Any) -> Look:
@@ -70,8 +100,8 @@ def one_by_one(look: Look, *, threads: int) -> Encode:
     return encode
 
 
-def in_batches(encoder: Any, device: str) -> Encode:
-    """Views of one shape together, in torch: half precision and channels last on CUDA.
+def in_batches(encoder: Any, device: str, *, on_squares: bool | None = None) -> Encode:
+    """Views of one shape together, in torch: half precision and channels last on CUDA, there on squares.
 
     Our own network runs in float16, whose steps are eight times as fine as bfloat16's and whose range it does
     not leave; others' networks may. A batch holds PIXELS_AT_ONCE at most, half of them where memory is short.
@@ -79,38 +109,47 @@ def in_batches(encoder: Any, device: str) -> Encode:
     import torch
 
     encoder = encoder.to(device, memory_format=torch.channels_last)
-    half = torch.float16 if hasattr(encoder, "look") else torch.bfloat16
+    is_ours = hasattr(encoder, "look")
+    half = torch.float16 if is_ours else torch.bfloat16
+    on_squares = is_ours and device == "cuda" if on_squares is None else on_squares
 
-    def seen(batch: Sequence[ByteArray]) -> list[Seen]:
-        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2)  # channels stay last
-        pictures = (pixels.float() - MEAN) / SCALE
+    def seen(pixels: ByteArray, sizes: Sizes | None) -> list[Seen]:
+        levels = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)  # channels stay last
+        pictures = (levels.float() - MEAN) / SCALE
+        given = [pictures] if sizes is None else [pictures, torch.from_numpy(sizes).to(device)]
         with torch.inference_mode(), torch.autocast(device, dtype=half, enabled=device == "cuda"):
-            features, maps = encoder.look(pictures) if hasattr(encoder, "look") else (encoder(pictures), [])
+            features, maps = encoder.look(*given) if is_ours else (encoder(*given), [])
             raws, *shown = (each.float().cpu().numpy() for each in (features, *maps))
-        return [Seen(raw, [each[n] for each in shown]) for n, raw in enumerate(raws)]
+        return [Seen(raw, [_cut(each[n], sizes, n, pixels) for each in shown]) for n, raw in enumerate(raws)]
 
-    def run(batch: Sequence[ByteArray]) -> list[Seen]:
+    def run(pixels: ByteArray, sizes: Sizes | None) -> list[Seen]:
         try:
-            return seen(batch)
+            return seen(pixels, sizes)
         except torch.OutOfMemoryError:
-            if len(batch) == 1:
+            if len(pixels) == 1:
                 raise
         torch.cuda.empty_cache()
-        middle = len(batch) // 2
-        return run(batch[:middle]) + run(batch[middle:])
+        middle = len(pixels) // 2
+        halves = (slice(None, middle), slice(middle, None))
+        return [told for half in halves for told in run(pixels[half], None if sizes is None else sizes[half])]
 
     def encode(pictures: Sequence[Sequence[ByteArray]]) -> list[Seen]:
         flat = [view for views in pictures for view in views]
         told: dict[int, Seen] = {}
-        for shape in {view.shape for view in flat}:
-            members = [n for n, view in enumerate(flat) if view.shape == shape]
-            most = PIXELS_AT_ONCE // (shape[0] * shape[1])
-            for some in parted(members, most=most, device=device):
-                told |= zip(some, run([flat[n] for n in some]), strict=True)
+        for some, pixels, sizes in sheets(flat, device=device, on_squares=on_squares):
+            told |= zip(some, run(pixels, sizes), strict=True)
         rest = (told[n] for n in range(len(flat)))
         return [_as_one([next(rest) for _ in views]) for views in pictures]
 
     return encode
+
+
+def _cut(shown: FloatArray, sizes: Sizes | None, n: int, pixels: ByteArray) -> FloatArray:
+    """What of a map (h, w, C) of a sheet shows the picture on it."""
+    if sizes is None:
+        return shown
+    height, width = sizes[n] * shown.shape[0] // pixels.shape[1]
+    return shown[:height, :width]
 
 
 def _as_one(views: Sequence[Seen]) -> Seen:

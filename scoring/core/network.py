@@ -29,6 +29,27 @@ from scoring.core.lite import (
 )
 
 
+class Inside:
+    """Which places of (B, C, h, w) belong to pictures that lie at the top left of a larger sheet.
+
+    ``sizes`` (B, 2): their heights and widths in pixels, multiples of 32, so all depths have whole places.
+    """
+
+    def __init__(self, sizes: Tensor, height: int) -> None:
+        self.sizes, self.height = sizes, height
+        self.known: dict[tuple[int, torch.dtype], Tensor] = {}
+
+    def of(self, x: Tensor) -> Tensor:
+        """One inside and zero outside (B, 1, h, w), as exact as ``x``."""
+        height, width = x.shape[2:]
+        if (height, x.dtype) not in self.known:
+            ends = (self.sizes * height // self.height)[:, :, None]
+            rows = torch.arange(height, device=x.device) < ends[:, 0]
+            columns = torch.arange(width, device=x.device) < ends[:, 1]
+            self.known[height, x.dtype] = (rows[:, None, :, None] & columns[:, None, None, :]).to(x.dtype)
+        return self.known[height, x.dtype]
+
+
 class Block(nn.Module):
     """Inverted residual (MobileNetV2) without squeeze-and-excitation."""
 
@@ -45,8 +66,9 @@ class Block(nn.Module):
         self._bn2 = nn.BatchNorm2d(shape.outputs, eps=BATCH_NORM_EPS)
         self.pads = same_pads(kernel, shape.stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, inside: Inside | None = None) -> Tensor:
         y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = y if inside is None else y * inside.of(y)  # padding is zero, on a sheet too
         y = functional.relu6(self._bn1(self._depthwise_conv(functional.pad(y, self.pads))))
         y = self._bn2(self._project_conv(y))
         out: Tensor = x + y if self.residual else y
@@ -58,6 +80,7 @@ class Encoder(nn.Module):
 
     Stem, blocks and head give mean and standard deviation over the picture: what is there, and how evenly.
     Quality shows at all depths; tapping all of them costs next to nothing and gains 0.02 SRCC over five.
+    Pictures may lie at the top left of a sheet of zeros, of ``sizes`` (B, 2): they are told the same then.
     """
 
     def __init__(self, name: str = "lite0") -> None:
@@ -71,20 +94,21 @@ class Encoder(nn.Module):
         self.pads = same_pads(STEM_KERNEL, STEM_STRIDE)
         self.mapped = map_blocks(name)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.look(x)[0]
+    def forward(self, x: Tensor, sizes: Tensor | None = None) -> Tensor:
+        return self.look(x, sizes)[0]
 
-    def look(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same features, and the maps (B, h, w, C) of ``lite.map_blocks``."""
+    def look(self, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The same features, and the maps (B, h, w, C) of ``lite.map_blocks``, of whole sheets."""
         maps = []
+        inside = None if sizes is None else Inside(sizes, x.shape[2])
         x = functional.relu6(self._bn0(self._conv_stem(functional.pad(x, self.pads))))
-        pooled = _mean_and_std(x)
+        pooled = _mean_and_std(x, inside)
         for number, block in enumerate(self._blocks):
-            x = block(x)
-            pooled += _mean_and_std(x)
+            x = block(x, inside)
+            pooled += _mean_and_std(x, inside)
             if number in self.mapped:
                 maps.append(x.permute(0, 2, 3, 1))
-        pooled += _mean_and_std(functional.relu6(self._bn1(self._conv_head(x))))
+        pooled += _mean_and_std(functional.relu6(self._bn1(self._conv_head(x))), inside)
         return torch.cat(pooled, dim=1), maps
 
 
@@ -109,7 +133,16 @@ def imagenet_encoder(name: str = "lite0") -> Encoder:
     return load_encoder(torch.load(path, map_location="cpu", weights_only=True), name)
 
 
-def _mean_and_std(x: Tensor) -> list[Tensor]:
+def _mean_and_std(x: Tensor, inside: Inside | None) -> list[Tensor]:
+    if inside is not None:
+        return _mean_and_std_of(x.float(), inside.of(x).float())
     mean = x.mean(dim=(2, 3))
     variance = (x - mean[:, :, None, None]).square().mean(dim=(2, 3))
+    return [mean, torch.sqrt(variance + SPREAD_EPS)]
+
+
+def _mean_and_std_of(x: Tensor, mask: Tensor) -> list[Tensor]:
+    count = mask.sum(dim=(2, 3))
+    mean = (x * mask).sum(dim=(2, 3)) / count
+    variance = ((x - mean[:, :, None, None]).square() * mask).sum(dim=(2, 3)) / count
     return [mean, torch.sqrt(variance + SPREAD_EPS)]

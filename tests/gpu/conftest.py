@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scoring import device
+from scoring.core.look import Encode, in_batches
 
 CARD = os.environ.get("VITRINE_TEST_CARD", "")
 
@@ -55,6 +56,13 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setenv("VITRINE_DEVICE", "cpu" if place == "processor" else "")
         usual.cache_clear()
         stands_in = place == "card" and bool(CARD)
-        monkeypatch.setattr(device, "_loaded_encoder", device._torch_encoder if stands_in else usual)
+        monkeypatch.setattr(device, "_loaded_encoder", standing_in if stands_in else usual)
 
     return move
+
+
+def standing_in(weights: Path) -> Encode:
+    """The processor in the place of a card: torch, and views on squares."""
+    from scoring.core.backbone import encoder_module
+
+    return in_batches(encoder_module(device.encoder_tensors(weights)), "cpu", on_squares=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,7 @@ from scoring.core.types import ImageFeatures, Prediction
 from tests.gpu.pictures import SIZES, picture_bytes, pictures
 from tests.images import encoded, photo
 
+pytestmark = pytest.mark.timeout(300)  # slow is not wrong: a first look may wait for many plans of cuDNN
 On = Callable[[str], None]
 POINTS, CHANCE = 2.0, 0.05  # apart, at most: scores, and probabilities of defects
 GB = 2**30
@@ -49,7 +51,9 @@ assert best_device() == "cpu"
 
 def said_by(on: On, place: str, blobs: list[bytes]) -> tuple[list[ImageFeatures], list[Prediction]]:
     on(place)
+    began = time.monotonic()
     features = device.extract_features(blobs)
+    print(f"{len(blobs)} pictures on the {place}: {time.monotonic() - began:.1f} s")
     return features, predict_pictures(head=device.base_head(), features=features)
 
 

@@ -1,7 +1,7 @@
 """A deep retrain on the card: it learns, stays finite, goes on where it was stopped, and serves anywhere.
 
-Views of all pictures but one test's have two shapes, in batches of one size: the first step on a new one
-takes the card seconds.
+On a card views lie on squares, so that those of pictures of all shapes are met as one: the first step on a
+new shape takes it seconds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from scoring.deep_course import course_run
 from scoring.deep_keep import Pace, checkpoint_read
 from tests.images import encoded, photo
 
+pytestmark = pytest.mark.timeout(300)  # slow is not wrong: a first step may wait for many plans of cuDNN
 EPOCHS, BATCH, TAUGHT, JUDGED = 2, 8, 16, 8
 STEPS = TAUGHT // BATCH
 State = Mapping[str, np.ndarray]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from scoring.core import fine_tune
+from scoring.core import look
 from scoring.core.fine_tune import (
     Pupil,
     Start,
@@ -117,7 +117,7 @@ def test_batches_filled_up_as_on_a_card_answer_and_teach_alike(monkeypatch: pyte
     pupil.zero_grad()
     counts: list[int] = []
     pupil.encoder.register_forward_pre_hook(lambda _module, given: counts.append(len(given[0])))
-    monkeypatch.setattr(fine_tune, "parted", lambda *args, **more: parted(*args, **more | {"device": "cuda"}))
+    monkeypatch.setattr(look, "parted", lambda *args, **more: parted(*args, **more | {"device": "cuda"}))
     filled = pupil(*zip(*views, strict=True))
     filled.square().sum().backward()
     assert set(counts) <= set(COUNTS_AT_ONCE)

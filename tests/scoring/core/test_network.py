@@ -120,3 +120,17 @@ def test_weights_that_do_not_fit_are_refused_and_classifiers_are_left_out() -> N
     load_encoder({**state, "_fc.weight": torch.zeros(3)})
     with pytest.raises(RuntimeError, match="_conv_stem"):
         load_encoder({name: value for name, value in state.items() if "_conv_stem" not in name})
+
+
+def test_on_a_sheet_a_picture_teaches_what_it_teaches_alone(trained: Encoder) -> None:
+    torch.manual_seed(0)
+    small, sheet = torch.randn(2, 3, 64, 96), torch.zeros(2, 3, 96, 96)
+    sheet[:, :, :64] = small
+    grown = []
+    for given in ((small,), (sheet, torch.tensor([[64, 96]] * 2))):
+        trained.zero_grad()
+        trained(*given).square().sum().backward()
+        grown.append([value.grad.clone() for value in trained.parameters() if value.grad is not None])
+    trained.zero_grad()
+    for alone, on_sheet in zip(*grown, strict=True):
+        assert float((alone - on_sheet).norm()) <= 1e-3 * float(alone.norm())
