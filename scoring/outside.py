@@ -8,10 +8,12 @@ has. Three statements for a whole import, since ten thousand rows must not be te
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Count, Q
 
-from scoring.models import ImportJob
+from scoring.models import ImportJob, OutsideLabel
 
 WAITING = "r.job_id = %(job)s AND r.state = 'pending' AND r.told <> '[]'"
 
@@ -68,3 +70,26 @@ def labels_keep(*, job_id: int, row_ids: Sequence[int] | None = None) -> int:
         only = None if row_ids is None else list(row_ids)
         cursor.execute(KEEP, {"job": job_id, "only": only})
         return int(cursor.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an import brought that was said elsewhere: votes of so many ``raters``, those that count here,
+    predictions. What somebody had said before is not among it."""
+
+    votes: int
+    raters: int
+    counted: int
+    predictions: int
+
+
+def told_by(job: ImportJob) -> Brought:
+    """Votes and predictions that came in with an import; one query."""
+    votes = Q(kind=OutsideLabel.Kind.VOTE)
+    found = OutsideLabel.objects.filter(job=job).aggregate(
+        votes=Count("id", filter=votes),
+        raters=Count("who", filter=votes, distinct=True),
+        counted=Count("id", filter=votes & Q(is_counted=True)),
+        predictions=Count("id", filter=Q(kind=OutsideLabel.Kind.PREDICTION)),
+    )
+    return Brought(**found)

@@ -1,7 +1,8 @@
 """What labels buy: a curve of accuracy over labels, its forecast, and when to stop.
 
 The curve is fitted as ``ceiling - a * n ** -b`` (an inverse power law, the usual shape of learning
-curves: Hestness et al., arXiv 1712.00409); its interval comes from bootstrap over the measured runs.
+curves: Hestness et al., arXiv 1712.00409); its interval comes from bootstrap over the measured runs, and over
+how far the measured points lie off the curve: a curve that does not fit knows less of what comes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 FEWEST_CHECKED = 4
+CHECK_DRAWS = 400
+PARAMETERS = 3
 EXPONENTS = np.linspace(0.1, 1.5, 29)
 
 
@@ -38,11 +41,14 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A forecast made without the last count measured, beside what then came, in SRCC points."""
+    """A forecast made without the last count measured, beside what then came with its 95 % interval, in SRCC
+    points."""
 
     after: int
     forecast: Forecast
     came_points: float
+    came_low: float
+    came_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +105,21 @@ def forecast_gain(
     draws: int = 200,
 ) -> Forecast:
     """SRCC points the next ``next_labels`` labels should buy beyond the last measured count."""
-    table = np.asarray(runs, dtype=np.float64)
+    table, counts = np.asarray(runs, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     last = int(labels[-1])
+    means = np.nanmean(table, axis=0)
+    law = fit_power_law(counts, means)
+    off = means - np.array([law.at(count) for count in counts])
+    off *= np.sqrt(len(counts) / max(1, len(counts) - PARAMETERS))  # the fit has taken up a part of it
+    room = (1.0 - law.at(last)) * 100
     gains = []
     for _ in range(draws):
-        sample = table[rng.integers(0, len(table), size=len(table))]
-        law = fit_power_law(labels, np.nanmean(sample, axis=0))
-        gains.append((law.at(last + next_labels) - law.at(last)) * 100)
+        sample = np.nanmean(table[rng.integers(0, len(table), size=len(table))], axis=0)
+        drawn = fit_power_law(counts, sample + off * rng.choice([-1.0, 1.0], len(counts)))
+        gains.append(min(room, (drawn.at(last + next_labels) - drawn.at(last)) * 100))
     low, high = np.quantile(gains, [0.025, 0.975])
-    law = fit_power_law(labels, np.nanmean(table, axis=0))
-    return Forecast(next_labels, (law.at(last + next_labels) - law.at(last)) * 100, float(low), float(high))
+    gain = (law.at(last + next_labels) - law.at(last)) * 100
+    return Forecast(next_labels, gain, float(min(low, gain)), float(max(high, gain)))
 
 
 def forecast_check(*, labels: Sequence[int], runs: npt.ArrayLike, rng: np.random.Generator) -> Checked | None:
@@ -120,8 +131,11 @@ def forecast_check(*, labels: Sequence[int], runs: npt.ArrayLike, rng: np.random
     forecast = forecast_gain(
         labels=labels[:-1], runs=table[:, :-1], next_labels=last - before, rng=rng, draws=60
     )
-    means = np.nanmean(table[:, -2:], axis=0)
-    return Checked(before, forecast, float(means[1] - means[0]) * 100)
+    steps = (table[:, -1] - table[:, -2]) * 100
+    steps = steps[np.isfinite(steps)]
+    drawn = steps[rng.integers(0, len(steps), size=(CHECK_DRAWS, len(steps)))].mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Checked(before, forecast, float(steps.mean()), float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from scoring.ingest import (
     import_start,
 )
 from scoring.models import ImportJob, ImportRow
+from scoring.outside import told_by
 from scoring.refusals import refusal_words
 from scoring.views.asked import asks_for, wants_json
 from scoring.views.doors import admins_only, person_of
@@ -152,6 +153,7 @@ def page(request: HttpRequest, job_id: int) -> HttpResponse:
         "choices": [one for one in _choices(progress) if one[2] or one[0] in ("", state)],
         "page": found,
         "rows": [(row, refusal_words(row.code, row.reason)) for row in found],
+        "told": told_by(job),
         "nav_current": "data",
     }
     part = "#live" if asks_for(request, "import-live") else ""

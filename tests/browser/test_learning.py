@@ -16,7 +16,7 @@ from tests.browser.test_models import labels
 from tests.conftest import Cast
 from tests.factories import image_make, item_make, score_make
 from tests.labeling.test_audit import judged
-from tests.labeling.test_learning import vote
+from tests.labeling.test_learning import teaching_product, vote
 
 Check = Callable[[Page, str], None]
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -35,7 +35,8 @@ def test_a_curve_is_measured_while_one_watches(page_of: Visits, cast: Cast, chec
     expect(page.get_by_text("Advice comes with a measured curve")).to_have_count(0)
     expect(page.get_by_role("img", name="Agreement with people over labels")).to_be_visible()
     expect(page.locator("#curve")).not_to_have_attribute("hx-trigger", "every 2s")
-    image = item_make(cast.project, image=image_make(stored=True), priority=1.5).image
+    shown = image_make(product=teaching_product(), stored=True)
+    image = item_make(cast.project, image=shown, priority=1.5).image
     score_make(image, std=14)
     page.reload()
     expect(page.get_by_text("stands for many pictures nobody has asked about")).to_be_visible()

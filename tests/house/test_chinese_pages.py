@@ -24,7 +24,7 @@ CATALOGUE = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 SPOKEN = {"aria-label", "title", "placeholder", "alt", "aria-description"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 SENTENCE = re.compile(r"[A-Za-z]{2,}(?:['’]\w+)?(?:[ ,;:]+[A-Za-z]{2,}(?:['’]\w+)?)+")
-NAMES = re.compile(r"Label Studio|JSON [Ll]ines")
+NAMES = re.compile(r"Label Studio|Hugging Face|JSON [Ll]ines")
 CODE = re.compile(r"[a-z_]+")
 
 

@@ -42,6 +42,13 @@ def labels(cast: Cast, count: int) -> None:
         label_make(cast.project, mos=mos, std_error=0.2, image=images[row.image_id])
 
 
+def teaching_product() -> Product:
+    """A product whose labels teach, so that its pictures are chosen and not drawn."""
+    sides = ((f"T{number}", teaching_split(f"/T{number}", seed=SPLIT_SEED)) for number in range(99))
+    name = next(name for name, side in sides if side == TRAIN)
+    return Product.objects.create(external_id=name, title="Mug")
+
+
 def vote(cast: Cast, item: Item, milliseconds: int, key: int) -> None:
     Annotation.objects.create(
         item=item,
@@ -139,8 +146,9 @@ def test_a_label_costs_the_time_of_its_votes_and_no_coffee(cast: Cast) -> None:
 
 
 def test_the_page_says_what_comes_next_and_why_and_keeps_the_wage(client: Client, cast: Cast) -> None:
+    product = teaching_product()
     for priority in (3.0, 1.5, 0.07):
-        image = image_make()
+        image = image_make(product=product)
         score_make(image, std=14)
         item_make(cast.project, image=image, priority=priority)
     client.force_login(cast.ada)

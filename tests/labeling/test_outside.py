@@ -169,6 +169,21 @@ def test_votes_count_as_those_of_people_who_cannot_log_in(cast: Cast, brought_vo
     assert (event.actor, event.after["votes"]) == (cast.ada, 6)
 
 
+def test_the_import_says_what_came_along_and_what_of_it_counts(
+    client: Client, cast: Cast, brought_votes: list[Item]
+) -> None:
+    client.force_login(cast.ada)
+    url = reverse("import", args=[ImportJob.objects.get().pk])
+    assert "6 votes of 2 people elsewhere came along; 0 of them count here so far." in (
+        client.get(url).content.decode()
+    )
+    Item.objects.filter(pk=brought_votes[0].pk).update(is_holdout=True)
+    outside_votes_count()
+    assert "6 votes of 2 people elsewhere came along; 4 of them count here so far." in (
+        client.get(url).content.decode()
+    )
+
+
 def test_an_outside_vote_takes_no_slot_of_the_project(cast: Cast, brought_votes: list[Item]) -> None:
     before = Assignment.objects.filter(item=brought_votes[0]).count()
     outside_votes_count()

@@ -45,6 +45,27 @@ def test_a_forecast_is_checked_against_the_labels_that_came_after() -> None:
     assert forecast_check(labels=COUNTS[:3], runs=runs[:, :3], rng=rng) is None
 
 
+def test_a_curve_that_fits_badly_promises_less_for_certain() -> None:
+    counts, rng = [10, 20, 40, 80, 119], np.random.default_rng(2)
+    noise = rng.normal(0, 0.002, (6, 5))
+    smooth = np.array([TRUE.at(count) for count in counts]) + noise
+    rough = smooth + np.array([0.02, -0.03, 0.03, -0.03, 0.02])
+    sure, unsure = (
+        forecast_gain(labels=counts, runs=runs, next_labels=100, rng=np.random.default_rng(1), draws=60)
+        for runs in (smooth, rough)
+    )
+    assert unsure.high - unsure.low > 2 * (sure.high - sure.low)
+    assert sure.low <= sure.gain_points <= sure.high
+
+
+def test_what_labels_brought_is_told_with_how_sure_that_is() -> None:
+    runs = np.array([[0.5, 0.6, 0.65, 0.66], [0.5, 0.6, 0.65, 0.72], [0.5, 0.6, 0.65, 0.60]] * 2)
+    checked = forecast_check(labels=[10, 20, 40, 80], runs=runs, rng=np.random.default_rng(1))
+    assert checked is not None
+    assert checked.came_low < 0 < checked.came_high
+    assert checked.came_low < checked.came_points < checked.came_high
+
+
 def test_nothing_is_forecast_beyond_perfect() -> None:
     steep = np.array([[0.2, 0.5, 0.8, 0.98]] * 3)
     law = fit_power_law([10, 20, 40, 80], steep[0])
