@@ -10,9 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,6 +22,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from scoring.candidate import Made
+from scoring.core.ahead import read_ahead
 from scoring.core.checkpoint import WeightsError, read_tensor_file
 from scoring.core.decode import PictureError, decode_picture
 from scoring.core.features import Views, views_of
@@ -181,27 +180,14 @@ def _views_kept(folder: Path, rows: Sequence[DatasetRow], beat: Beat) -> list[Da
             break
         kept.append(row)
     rest = lessons[len(kept) :]
-    pictures = [images[row.image_id] for row in rest]
-    for row, ahead in zip(rest, _read_ahead(pictures, threads), strict=True):
+    for row, views in read_ahead(lambda row: _views(images[row.image_id]), rest, threads=threads):
         beat("preparing", PREPARED * len(kept) / len(lessons))
-        views = ahead.result()
         if views is None:
             continue
         views_write(folder, len(kept), whole=views.whole, crop=views.crop, image=row.image_id)
         kept.append(row)
         beat.gained("preparing", beat.last)
     return kept
-
-
-def _read_ahead(images: Sequence[Image], threads: int) -> Iterator[Future[Views | None]]:
-    """The views of each picture, in order; some of the next are made meanwhile, so that a card waits less."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="views") as readers:
-        waiting: deque[Future[Views | None]] = deque()
-        for image in images:
-            waiting.append(readers.submit(_views, image))
-            if len(waiting) > threads:
-                yield waiting.popleft()
-        yield from waiting
 
 
 def _views(image: Image) -> Views | None:

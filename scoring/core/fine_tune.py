@@ -8,7 +8,6 @@ Nothing is drawn but from (seed, epoch): a run resumed after any step goes on bi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scoring.core import losses
+from scoring.core.ahead import read_ahead
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.head import CLIP
 from scoring.core.look import sheets
@@ -176,7 +176,7 @@ def teach_epoch(
     mine = slice(rank.number, None, rank.world)
     batches = _batches(rows, recipe, epoch, range(stand.step, steps))
     shares = ((step, chosen[mine], flipped[mine]) for step, chosen, flipped in batches)
-    for step, chosen, views in _read_ahead(lessons, shares):
+    for (step, chosen, _), views in read_ahead(lambda share: _views(lessons, *share[1:]), shares):
         _pace(optimizer, recipe, step=epoch * steps + step, steps=recipe.epochs * steps)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
             loss = lesson_loss(pupil, lessons, chosen, views, recipe.losses, device=device)
@@ -225,9 +225,9 @@ def answers_of(pupil: Pupil, lessons: Lessons, rows: Rows, *, batch: int, device
     pupil.eval()
     told = []
     parts = (rows[start : start + batch] for start in range(0, len(rows), batch))
-    as_they_are = ((n, part, np.zeros(len(part), dtype=bool)) for n, part in enumerate(parts))
+    as_they_are = ((part, np.zeros(len(part), dtype=bool)) for part in parts)
     with torch.inference_mode():
-        for _, some, views in _read_ahead(lessons, as_they_are):
+        for (some, _), views in read_ahead(lambda part: _views(lessons, *part), as_they_are):
             wholes, crops = zip(*views, strict=True)
             vectors = torch.from_numpy(lessons.vectors[some]).to(device)
             told.append(pupil.score(pupil(wholes, crops), vectors).float().cpu().numpy())
@@ -269,25 +269,6 @@ def _batches(rows: Rows, recipe: Recipe, epoch: int, steps: range) -> Iterator[t
     for step in steps:
         part = slice(step * recipe.batch, (step + 1) * recipe.batch)
         yield step, order[part], flips[part]
-
-
-def _read_ahead(
-    lessons: Lessons, batches: Iterator[tuple[int, Rows, Flips]]
-) -> Iterator[tuple[int, Rows, list[Views]]]:
-    """Batches with their views; the next one's are read while one is learned from."""
-    with ThreadPoolExecutor(1, thread_name_prefix="lessons") as reader:
-        waiting: list[tuple[int, Rows, Future[list[Views]]]] = []
-        for number, rows, flipped in batches:
-            waiting.append((number, rows, reader.submit(_views, lessons, rows, flipped)))
-            if len(waiting) > 1:
-                yield _read(waiting.pop(0))
-        if waiting:
-            yield _read(waiting.pop(0))
-
-
-def _read(ahead: tuple[int, Rows, Future[list[Views]]]) -> tuple[int, Rows, list[Views]]:
-    number, rows, views = ahead
-    return number, rows, views.result()
 
 
 def _views(lessons: Lessons, rows: Rows, flipped: Flips) -> list[Views]:
