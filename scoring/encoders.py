@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from scoring.core.checkpoint import read_tensor_file
+from scoring.core.lite import LITE_SCALES
 from scoring.core.locate import Locator, locator_in
 from scoring.core.look import Encode, graph_reader, in_batches, one_by_one
 from scoring.core.quantise import Ranges, measured_ranges
@@ -52,6 +53,10 @@ class EncoderWeights:
         return replace(self, ranges=measured_ranges(self.tensors, views))
 
 
+class BackboneError(ValueError):
+    """There is no such network here; the message says what is missing, for people."""
+
+
 def read_encoder(path: Path | None, backbone: str = "lite0") -> EncoderWeights:
     """The encoder of one file, of ``scoring.tune`` or of whole weights; ``backbone`` if none is named.
 
@@ -60,13 +65,28 @@ def read_encoder(path: Path | None, backbone: str = "lite0") -> EncoderWeights:
     if path is not None:
         return _tuned(read_tensor_file(path))
     if backbone.startswith(FOREIGN):
-        from scoring.core.backbone import read_backbone
-
-        return EncoderWeights(read_backbone(Path(backbone.removeprefix(FOREIGN))), None)
+        return EncoderWeights(dict(_foreign(Path(backbone.removeprefix(FOREIGN)))), None)
+    if backbone not in LITE_SCALES:
+        known = f"{', '.join(LITE_SCALES)}, or {FOREIGN}FOLDER of another maker's network"
+        raise BackboneError(f"There is no backbone {backbone!r}; there are {known}")
     from scoring.core.network import imagenet_encoder
 
-    state = imagenet_encoder(backbone).state_dict()
+    try:
+        state = imagenet_encoder(backbone).state_dict()
+    except FileNotFoundError as error:
+        raise BackboneError(f"The weights of {backbone} are not installed: {error}") from error
     return EncoderWeights({n: value.numpy() for n, value in state.items() if not n.endswith(COUNTER)}, None)
+
+
+def _foreign(folder: Path) -> Mapping[str, Any]:
+    from scoring.core.backbone import read_backbone
+
+    try:
+        return read_backbone(folder)
+    except ModuleNotFoundError as error:
+        raise BackboneError("Networks of other makers need the extra: pip install vitrine[hf]") from error
+    except (OSError, ValueError) as error:  # no such folder, no network in it, or one that is not known
+        raise BackboneError(f"{folder} holds no network that can be read: {error}") from error
 
 
 def read_encoders(tuned: Path | None, backbone: str = "lite0") -> list[EncoderWeights]:

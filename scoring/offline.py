@@ -83,7 +83,10 @@ def score_folder(folder: Path, *, out: Path, scorer: Scorer | None = None) -> in
     rows = (_row(path.relative_to(folder), result) for path, result in zip(files, results, strict=True))
     _write_csv(out, rows)
     progress.end(out, refused=sum(1 for result in results if result.error))
-    return 1 if results and all(result.is_fault for result in results) else 0
+    if results and all(result.is_fault for result in results):
+        print(f"Nothing could be scored. The first: {results[0].error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def score_paths(

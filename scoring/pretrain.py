@@ -30,7 +30,7 @@ import numpy as np
 
 from scoring.core import base_fit
 from scoring.core.base_fit import LeftOut
-from scoring.core.checkpoint import write_tensors
+from scoring.core.checkpoint import WeightsError, write_tensors
 from scoring.core.evidence import Array, Evidence
 from scoring.core.features import (
     FEATURE_CODE,
@@ -45,7 +45,7 @@ from scoring.core.look import Encode
 from scoring.core.metrics import srcc
 from scoring.core.ridge import kfold
 from scoring.core.types import ByteArray, FloatArray
-from scoring.encoders import EncoderWeights, export, open_encoder, read_encoders
+from scoring.encoders import BackboneError, EncoderWeights, export, open_encoder, read_encoders
 from scoring.labelled import TableError
 from scoring.photos import PhotoError
 from scoring.pretrain_plan import Task, picture_of, plan, render_photos
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return _run(options)
-    except (PhotoError, TableError) as error:
+    except (BackboneError, PhotoError, TableError, WeightsError) as error:
         print(error, file=sys.stderr)
         return 2
 

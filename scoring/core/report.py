@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from scoring.core.calibrate import calibration_error
+from scoring.core.intervals import share_interval
 from scoring.core.metrics import Estimate, bootstrap, classification, label_ceiling, plcc, rmse, srcc
 
 Array = npt.NDArray[np.float64]
@@ -58,7 +59,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was measured; every Estimate carries its 95 % bootstrap interval."""
+    """Everything that was measured; every Estimate carries its 95 % interval."""
 
     pictures: int
     srcc: Estimate
@@ -81,13 +82,12 @@ class Report:
 def report_of(answers: Answers, *, rng: np.random.Generator, pass_mark: float = 60.0) -> Report:
     """Measure ``answers``; at least two pictures are needed."""
     guess, truth = answers.predicted, answers.people
-    inside = answers.covered.astype(np.float64)
     return Report(
         pictures=len(guess),
         srcc=bootstrap(srcc, guess, truth, rng=rng),
         plcc=bootstrap(plcc, guess, truth, rng=rng),
         rmse=bootstrap(rmse, guess, truth, rng=rng),
-        coverage=bootstrap(_share, inside, inside, rng=rng),
+        coverage=_share(int(answers.covered.sum()), len(guess)),
         interval_error=bootstrap(interval_error, np.abs(guess - truth), answers.std, rng=rng),
         ceiling=_ceiling(answers, rng),
         passing=yes_no(guess - pass_mark >= 0, truth >= pass_mark, rng=rng),
@@ -102,13 +102,17 @@ def yes_no(
 ) -> dict[str, Any]:
     """Accuracy, precision, recall and F1 of yes/no answers (N,), with intervals, and of how many pictures."""
 
-    def part(name: str) -> Callable[[Array, Array], float]:
-        return lambda a, b: float(getattr(classification(a > 0.5, b > 0.5), name))
+    def f1(a: Array, b: Array) -> float:
+        return classification(a > 0.5, b > 0.5).f1
 
-    a, b = said.astype(np.float64), true.astype(np.float64)
-    return {"pictures": len(true), "positives": int(true.sum())} | {
-        name: bootstrap(part(name), a, b, rng=rng, resamples=RESAMPLES)
-        for name in ("accuracy", "precision", "recall", "f1")
+    hits = int((said & true).sum())
+    return {
+        "pictures": len(true),
+        "positives": int(true.sum()),
+        "accuracy": _share(int((said == true).sum()), len(true)),
+        "precision": _share(hits, int(said.sum())),
+        "recall": _share(hits, int(true.sum())),
+        "f1": bootstrap(f1, said.astype(np.float64), true.astype(np.float64), rng=rng, resamples=RESAMPLES),
     }
 
 
@@ -157,16 +161,15 @@ def _by_category(answers: Answers, rng: np.random.Generator) -> dict[str, dict[s
         mine = names == name
         if int(mine.sum()) >= FEWEST_IN_CATEGORY:
             guess, truth = answers.predicted[mine], answers.people[mine]
-            inside = answers.covered[mine].astype(np.float64)
             told[name] = {"pictures": int(mine.sum())} | {
                 figure: bootstrap(metric, a, b, rng=rng, resamples=RESAMPLES)
                 for figure, metric, a, b in (
                     ("srcc", srcc, guess, truth),
                     ("rmse", rmse, guess, truth),
                     ("bias", _bias, guess, truth),
-                    ("coverage", _share, inside, inside),
                 )
             }
+            told[name]["coverage"] = _share(int(answers.covered[mine].sum()), int(mine.sum()))
     return told
 
 
@@ -174,13 +177,20 @@ def _bias(guess: Array, truth: Array) -> float:
     return float((guess - truth).mean())
 
 
-def _share(inside: Array, _: Array) -> float:
-    return float(inside.mean())
+def _share(hits: int, count: int) -> Estimate:
+    """Wilson: two of two say little, and a bootstrap would be certain of them. Of none nothing is known."""
+    if count == 0:
+        return Estimate(0.0, 0.0, 1.0)
+    share = share_interval(hits, count)
+    return Estimate(share.value, share.low, share.high)
 
 
 def as_text(report: Report) -> str:
     """The report for a terminal."""
-    lines = [f"{report.pictures} pictures; in brackets 95 % bootstrap intervals", ""]
+    lines = [
+        f"{report.pictures} pictures; in brackets 95 % intervals, of shares by Wilson, else by bootstrap",
+        "",
+    ]
     lines += [
         f"SRCC      {_told(report.srcc)}   order, higher is better",
         f"PLCC      {_told(report.plcc)}",

@@ -163,11 +163,15 @@ def without_a_model(paths: Sequence[str]) -> list[FileScore]:
     raise FileNotFoundError("base head")
 
 
-def test_a_model_that_cannot_score_anything_is_a_failure(folder: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_score_anything_is_a_failure(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "a").write_bytes(b"x")
     out = tmp_path / "scores.csv"
     assert score_folder(folder, out=out, scorer=without_a_model) == 1
     assert "base head" in rows_of(out)[0]["error"]
+    assert "Nothing could be scored" in (said := capsys.readouterr().err)
+    assert "base head" in said
 
 
 def test_the_shipped_model_scores_a_picture_and_refuses_a_text(

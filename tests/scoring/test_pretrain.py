@@ -100,7 +100,14 @@ def test_what_cannot_be_learned_from_is_refused_by_name(
         (["--data", str(table)], "labels.csv cannot be used: it needs the columns path"),
         ([], "There is nothing to learn from"),
         (["--shop", str(torn)], "front.jpg cannot be read"),
+        (
+            ["--rendered", "1", "--backbone", "resnet"],
+            "There is no backbone 'resnet'; there are lite0, lite1",
+        ),
+        (["--rendered", "1", "--backbone", f"hf:{empty}"], ("pip install vitrine[hf]", "holds no network")),
+        (["--rendered", "1", "--tuned", str(empty)], "There are no weights"),
     ):
-        assert pretrain.main([*words, "--rendered", "0", "--out", str(tmp_path / "out")]) == 2
-        assert reason in capsys.readouterr().err
+        assert pretrain.main(["--rendered", "0", "--out", str(tmp_path / "out"), *words]) == 2
+        told = capsys.readouterr().err
+        assert any(each in told for each in ([reason] if isinstance(reason, str) else reason)), told
     assert not list(tmp_path.glob("out/*.safetensors"))

@@ -99,3 +99,16 @@ def test_plots_are_svg_that_a_parser_reads() -> None:
     ):
         assert parseString(svg).documentElement.tagName == "svg"  # noqa: S318  (our own)
     assert plots.scatter(PEOPLE, PEOPLE, title="").count("<circle") == 400
+
+
+def test_what_all_pictures_keep_is_still_not_certain() -> None:
+    few = {name: np.full(10, 50.0) for name in ("predicted", "people")}
+    told = report_of(
+        Answers(**few, std=np.ones(10), low=np.zeros(10), high=np.full(10, 99.0), categories=["mugs"] * 10),
+        rng=np.random.default_rng(0),
+    )
+    for share in (told.coverage, told.categories["mugs"]["coverage"], told.passing["accuracy"]):
+        assert (share.value, share.high) == (1.0, pytest.approx(1.0))
+        assert 0.6 < share.low < 0.8
+    nobody_passes = told.passing["recall"]
+    assert (nobody_passes.low, nobody_passes.high) == (0.0, 1.0)
