@@ -22,12 +22,13 @@ from django.utils.translation import gettext as _
 from labeling.dataset import POINTS_PER_VOTE, SUREST_POINTS, finished_labels
 from labeling.models import Annotation, Item, Project
 from labeling.permissions import Role, require_role
+from scoring.core.checkpoint import WeightsError
 from scoring.core.design import kernel_features, votes_worth
 from scoring.core.head import Head, fit_head
 from scoring.core.metrics import srcc
 from scoring.core.types import FloatArray
 from scoring.errors import BadInputError
-from scoring.models import StoredFeatures
+from scoring.models import ModelVersion, StoredFeatures
 from scoring.registry import head_of, serving
 from scoring.trial import FEWEST_HOLDOUT, root_of
 from scoring.wake import wake
@@ -36,6 +37,7 @@ TASK = "maintenance.learning_measure"
 FEWEST = 40  # labels below which a curve says nothing
 MOST = 1000  # labels looked at: fits grow with the square
 REPEATS = 6
+KEPT_SHARE = 0.9  # of the labels, whose old features must be kept for a curve from the first model
 HELD_BACK = 0.3
 SEED = 11
 BUSY_S = 300
@@ -49,7 +51,8 @@ class Measured:
     """Runs (R, K) of SRCC at K label counts: labels in the order they came, and drawn at random.
 
     ``again`` is what one more vote on a labelled picture is worth beside one on a new picture; None where
-    no picture is left.
+    no picture is left. ``model`` is where the runs begin; ``is_taught``: it has learned from labels itself,
+    so that the curve begins too high and shows only what comes on top.
     """
 
     counts: list[int]
@@ -59,6 +62,8 @@ class Measured:
     seconds: float
     at: str
     again: float | None = None
+    model: str = ""
+    is_taught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +109,39 @@ def learning_measure(*, project: Project) -> Measured | None:
         pool = _pool(project, feature_version=champion.feature_version)
         if len(pool.targets) < FEWEST:
             return None
-        root = head_of(root_of(champion))
-        again = _again(project, pool, root)
-        measured = replace(_measured(pool, root, started), again=again)
+        root = root_of(champion)
+        again = _again(project, pool, head_of(root))
+        root, pool = _untaught(project, root, pool)
+        measured = replace(
+            _measured(pool, head_of(root), started),
+            again=again,
+            model=root.name,
+            is_taught=root.dataset_id is not None,
+        )
         cache.set(_key(project, "curve"), asdict(measured), timeout=None)
         return measured
     finally:
         cache.delete(_key(project, "busy"))
+
+
+def _untaught(project: Project, root: ModelVersion, pool: Pool) -> tuple[ModelVersion, Pool]:
+    """The model before any label, and the pool as it sees it, where its features of nearly all are kept.
+
+    What a deep retrain has learned is in its features: a curve over them begins where it should end.
+    """
+    first = root
+    while first.dataset_id is not None and first.parent is not None:
+        first = first.parent
+    if first == root:
+        return root, pool
+    seen = _pool(project, feature_version=first.feature_version)
+    if len(seen.targets) < max(FEWEST, KEPT_SHARE * len(pool.targets)):
+        return root, pool
+    try:
+        head_of(first)
+    except WeightsError:
+        return root, pool
+    return first, seen
 
 
 def _measured(pool: Pool, prior: Head, started: float) -> Measured:

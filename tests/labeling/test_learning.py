@@ -25,8 +25,8 @@ from labeling.models import Annotation, Item
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import vote_from_score
 from scoring.errors import BadInputError, NotAllowedError
-from scoring.models import Image, Product
-from scoring.registry import base_model_ensure
+from scoring.models import DatasetVersion, Image, ModelVersion, Product, Serving, StoredFeatures
+from scoring.registry import base_model_ensure, head_of
 from tests.conftest import Cast
 from tests.factories import features_make, image_make, item_make, label_make, score_make
 from tests.scoring.test_train import labelled_rows
@@ -112,6 +112,53 @@ def test_the_next_vote_goes_to_new_pictures_while_there_are_any(cast: Cast) -> N
     assert measured is not None
     assert measured.again is not None
     assert 0 < measured.again < 1
+
+
+def deep_champion(*, keeps: int) -> ModelVersion:
+    """A deep retrain serves, whose features know every label; the base's are kept of ``keeps`` images."""
+    base = base_model_ensure()
+    rows = list(StoredFeatures.objects.filter(version=base.feature_version).order_by("image_id"))
+    for row in rows:
+        StoredFeatures.objects.create(
+            image_id=row.image_id,
+            version="deep-7",
+            vector=row.vector,
+            embedding=row.embedding,
+            measures={},
+            findings=[],
+        )
+    StoredFeatures.objects.filter(pk__in=[row.pk for row in rows[keeps:]]).delete()
+    ModelVersion.objects.filter(pk=base.pk).update(state="retired")
+    frozen = DatasetVersion.objects.create(name="v1", digest="d" * 64, row_count=0)
+    deep = ModelVersion.objects.create(
+        name="deep-7",
+        kind="deep",
+        parent=base,
+        dataset=frozen,
+        feature_version="deep-7",
+        weights_digest=base.weights_digest,
+        state="champion",
+    )
+    Serving.objects.update(champion=deep, displayed=deep)
+    return deep
+
+
+@pytest.mark.parametrize(("keeps", "model", "is_taught"), [(60, "base-", False), (30, "deep-7", True)])
+def test_a_curve_begins_before_any_label_or_says_that_it_cannot(
+    client: Client, cast: Cast, keeps: int, model: str, is_taught: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels(cast, 60)
+    head = head_of(base_model_ensure())
+    monkeypatch.setattr("labeling.learning.head_of", lambda model: head)
+    deep_champion(keeps=keeps)
+    measured = learning_measure(project=cast.project)
+    assert measured is not None
+    assert measured.model.startswith(model)
+    assert measured.is_taught is is_taught
+    client.force_login(cast.ada)
+    page = client.get(reverse("learning")).content.decode()
+    assert ('id="taught-curve"' in page) is is_taught
+    assert ("before any label." in page) is not is_taught
 
 
 def test_too_few_labels_or_no_features_measure_nothing(cast: Cast) -> None:
