@@ -60,9 +60,10 @@ class Arm:
 
 
 PLAIN = Arm("plain ridge, random", "random", "plain")
-RANDOM, QUEUE = Arm("random", "random"), Arm("queue", "variance")
-RUIN, RUIN_QUEUE = Arm("from ruin, random", "random", "ruin"), Arm("from ruin, queue", "variance", "ruin")
+RANDOM, QUEUE = Arm("random", "random"), Arm("queue", "herding")
+RUIN, RUIN_QUEUE = Arm("from ruin, random", "random", "ruin"), Arm("from ruin, queue", "herding", "ruin")
 RIVALS = (
+    Arm("variance of the pool", "variance"),
     Arm("uncertainty", "uncertainty"),
     Arm("committee", "committee"),
     Arm("LCMD", "lcmd"),
@@ -111,6 +112,7 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
     from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose, posterior_features
     from scoring.core.baselines import opinions_of
     from scoring.core.design import kernel_features
+    from scoring.core.nearness import near_rows
 
     left = np.setdiff1d(world.pool, labelled)
     vectors, embeddings = world.photos.vectors, world.photos.embeddings
@@ -118,7 +120,9 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
     if strategy == Strategy.RANDOM or count >= len(left) or (head is None and arm.chosen in NEEDS_HEAD):
         return rng.choice(left, min(count, len(left)), replace=False)
     features, taught = embeddings[left], embeddings[labelled]
-    if strategy == Strategy.VARIANCE:
+    if strategy == Strategy.HERDING:
+        features, taught = near_rows(vectors[left]), near_rows(vectors[labelled])
+    elif strategy == Strategy.VARIANCE:
         features, taught = kernel_features(vectors[left], vectors[labelled], rng)
     elif strategy in (Strategy.LCMD, Strategy.BADGE) and head is not None:
         features, taught = (posterior_features(head, vectors[rows]) for rows in (left, labelled))
@@ -128,7 +132,7 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
         said = world.said if arm.noisy else world.photos.scores
         opinions = opinions_of(vectors[left], vectors=vectors[labelled], overall=said[labelled], rng=rng)
     pool = Pool(features, embeddings[left], stds, np.array([""] * len(left)), opinions)
-    drawn = round(count * RANDOM_SHARE) if strategy == Strategy.VARIANCE else 0
+    drawn = round(count * RANDOM_SHARE) if strategy in (Strategy.HERDING, Strategy.VARIANCE) else 0
     chosen = left[
         choose(
             pool,

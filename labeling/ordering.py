@@ -34,7 +34,7 @@ from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
 from labeling.rules import quotas_of
 from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose
-from scoring.core.design import kernel_features
+from scoring.core.nearness import near_rows
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import FloatArray
 from scoring.models import ModelVersion
@@ -210,19 +210,12 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
     rows = _candidates(rows, items.categories, quotas_of(project), rng)
     mine = _vectors(model, items.image_ids[rows].tolist())
     rows = rows[np.isin(items.image_ids[rows], mine.image_ids)]
-    known = _vectors(model, _taught_images(project))
-    strategy = Strategy.UNCERTAINTY if project.order == Order.UNCERTAINTY else Strategy.VARIANCE
-    features, taught = mine.embeddings, known.embeddings
-    if strategy == Strategy.VARIANCE:
-        head = head_of(model)
-        features, taught = kernel_features(
-            head.standardised(mine.vectors).astype(np.float32),
-            head.standardised(known.vectors).astype(np.float32),
-            rng,
-        )
+    known = _vectors(model, _taught_images(project, rng))
+    strategy = Strategy.UNCERTAINTY if project.order == Order.UNCERTAINTY else Strategy.HERDING
+    features, taught = (near_rows(head_of(model).standardised(each.vectors)) for each in (mine, known))
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
     told = Taught(taught, known.embeddings)
-    rules = BatchRules(quotas=quotas_of(project), votes=max(1, project.overlap))
+    rules = BatchRules(quotas=quotas_of(project))
     return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)]
 
 
@@ -241,12 +234,15 @@ def _candidates(
     return np.unique(np.concatenate([drawn, *of_quotas]))
 
 
-def _taught_images(project: Project) -> list[int]:
-    """Images that have votes or are in somebody's hands, the newest first; none the model is judged on."""
+def _taught_images(project: Project, rng: np.random.Generator) -> list[int]:
+    """Images that have votes or are in somebody's hands, drawn where they are many; none the model is judged
+    on."""
     taken = Item.objects.filter(project=project, is_holdout=False).filter(
         ~Q(state=Item.State.OPEN) | Q(assignments__state__in=["leased", "submitted"])
     )
-    return list(taken.order_by("-pk").distinct().values_list("image_id", flat=True)[:MOST_TAUGHT])
+    known = list(taken.order_by("pk").distinct().values_list("image_id", flat=True))
+    drawn = rng.permutation(len(known))[:MOST_TAUGHT]
+    return [known[row] for row in np.sort(drawn).tolist()]
 
 
 def _vectors(model: ModelVersion, image_ids: Sequence[int]) -> Vectors:

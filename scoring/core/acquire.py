@@ -1,6 +1,6 @@
 """What to ask people next: batches of pictures that teach the model most.
 
-The queue asks for what lowers the variance of the whole pool most (``design.py``). Beside it stands what it
+The queue asks for pictures that together stand for the whole pool (``herding.py``). Beside it stands what it
 was measured against (``baselines.py``). Whatever the strategy, near-duplicates never come together and no
 category starves (``batch.py``).
 """
@@ -13,8 +13,8 @@ import numpy as np
 
 from scoring.core import baselines
 from scoring.core.batch import Batch, BatchRules, Indices, Pool, Taught
-from scoring.core.design import PoolVariance, precision_of
 from scoring.core.head import Head
+from scoring.core.herding import Herd
 from scoring.core.types import FloatArray
 
 __all__ = ["BatchRules", "Pool", "Strategy", "Taught", "choose", "posterior_features", "sketch"]
@@ -32,6 +32,7 @@ class Strategy(StrEnum):
     LCMD = "lcmd"
     BADGE = "badge"
     VARIANCE = "variance"
+    HERDING = "herding"
 
 
 def choose(
@@ -71,14 +72,13 @@ def sketch(features: FloatArray, *, width: int, others: FloatArray | None = None
     return [np.asarray(table @ top, dtype=np.float32) for table in tables]
 
 
-def _fill_by_variance(batch: Batch, taught: Taught, _rng: np.random.Generator) -> None:
-    """The picture whose label lowers the mean variance of the whole pool most, again and again."""
-    precision = float(precision_of(batch.rules.votes))
-    pool = PoolVariance(batch.pool.features, taught.features, np.full(len(taught.features), precision))
+def _fill_by_herding(batch: Batch, taught: Taught, rng: np.random.Generator) -> None:
+    """The picture that shows most of what neither labelled nor chosen ones show, again and again."""
+    herd = Herd(batch.pool.features, taught.features, rng)
     for rows in batch.turns():
-        row = int(np.argmax(np.where(rows, pool.gains(precision), -np.inf)))
+        row = int(np.argmax(np.where(rows, herd.worth, -np.inf)))
         batch.take(row)
-        pool.add(batch.pool.features[row], precision)
+        herd.add(batch.pool.features[row])
 
 
 def _nothing_taught(pool: Pool) -> Taught:
@@ -94,5 +94,6 @@ _FILL = {
     Strategy.COVER: baselines.fill_by_cover,
     Strategy.LCMD: baselines.fill_by_lcmd,
     Strategy.BADGE: baselines.fill_by_badge,
-    Strategy.VARIANCE: _fill_by_variance,
+    Strategy.VARIANCE: baselines.fill_by_variance,
+    Strategy.HERDING: _fill_by_herding,
 }

@@ -4,7 +4,8 @@ Typical pictures of every part of the catalogue (TypiClust, Hacohen et al., arXi
 covered as can be (ProbCover, Yehuda et al., arXiv 2205.11320); LCMD, the largest cluster's farthest member,
 on features scaled by the head's posterior, so that squared distances are what the model does not know
 (Holzmüller et al., arXiv 2203.09410); BADGE's draw on the same features (Ash et al., arXiv 1906.03671); a
-committee that disagrees (Seung et al. 1992); farthest first; the most uncertain; chance.
+committee that disagrees (Seung et al. 1992); what lowers the variance of the whole pool most (``design.py``),
+which the queue asked for before it herded; farthest first; the most uncertain; chance.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy import sparse
 
 from scoring.core.batch import Array, Batch, Mask, Taught
 from scoring.core.clusters import Cover, kmeans, typicality
+from scoring.core.design import PoolVariance, precision_of
 from scoring.core.fits import fit_level
 from scoring.core.types import FloatArray
 
@@ -135,6 +137,16 @@ def fill_by_badge(batch: Batch, _taught: Taught, rng: np.random.Generator) -> No
             row = int(rng.choice(len(worth), p=worth / worth.sum()))
         batch.take(row)
         cover.add(batch.pool.features[row])
+
+
+def fill_by_variance(batch: Batch, taught: Taught, _rng: np.random.Generator) -> None:
+    """The picture whose label lowers the mean variance of the whole pool most, again and again."""
+    precision = float(precision_of(batch.rules.votes))
+    pool = PoolVariance(batch.pool.features, taught.features, np.full(len(taught.features), precision))
+    for rows in batch.turns():
+        row = int(np.argmax(np.where(rows, pool.gains(precision), -np.inf)))
+        batch.take(row)
+        pool.add(batch.pool.features[row], precision)
 
 
 def fill_by_cover(batch: Batch, taught: Taught, rng: np.random.Generator) -> None:

@@ -19,7 +19,8 @@ Indices = npt.NDArray[np.int64]
 class Pool:
     """N pictures nobody has labelled.
 
-    ``features`` (N, D) scaled by the posterior (see ``posterior_features``) or, for VARIANCE, by a prior
+    ``features`` (N, D) by whose distances pictures are near or far: ``nearness.near_rows`` for HERDING,
+    scaled by the posterior (``acquire.posterior_features``) or, for VARIANCE, by a prior
     (``design.kernel_features``); ``embeddings`` (N, E) of unit length, in which near-duplicates are told;
     ``stds`` (N,) of the prediction; ``categories`` (N,); ``opinions`` (N, K) of the K members of a committee,
     where one is to be asked.
@@ -59,8 +60,8 @@ class BatchRules:
 
     A category gets at least ``floor`` and at most ``ceiling`` times its share of the pool, or the share of
     the batch that ``quotas`` give it; those without one share the rest. Pictures whose embeddings are at
-    least this alike are near-duplicates. ``votes`` a label will be made of: where few leave it in doubt,
-    pictures of the crowded middle tell more than those at the far ends.
+    least this alike are near-duplicates. ``votes`` a label will be made of, which VARIANCE asks:
+    where few leave it in doubt, pictures of the crowded middle tell more than those at the far ends.
     """
 
     duplicate_cosine: float = 0.98  # a picture saved again or at 9 tenths of its size lies above

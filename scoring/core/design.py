@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.landmarks import squared_distances, usual_distance
-from scoring.core.nearness import nearness_of
+from scoring.core.nearness import near_rows
 from scoring.core.types import FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -36,8 +36,7 @@ def kernel_features(
     """
     if not len(table):
         return table, others[:, : table.shape[1]]
-    scales = nearness_of(table.shape[1]).astype(np.float32)
-    table, others = table * scales, others * scales
+    table, others = near_rows(table), near_rows(others)
     length = usual_distance(table, rng)
     kept = np.sort(rng.choice(len(table), min(landmarks, len(table)), replace=False))
     centres = table[kept]

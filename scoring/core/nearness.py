@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.measures import MEASURE_NAMES
-from scoring.core.types import Defect
+from scoring.core.types import Defect, FloatArray
 
 Array = npt.NDArray[np.float64]
 
@@ -40,6 +40,11 @@ def nearness_of(width: int) -> Array:
             scales[column] = (DETAIL_SHARE if name in DETAIL else OTHER_SHARE) ** 0.5
     scales.setflags(write=False)
     return scales
+
+
+def near_rows(vectors: FloatArray) -> FloatArray:
+    """Cached vectors (N, F) so scaled that their plain distances are those that count."""
+    return np.asarray(vectors * nearness_of(vectors.shape[1]), dtype=np.float32)
 
 
 def column_of(measure: str, width: int) -> int | None:
