@@ -42,7 +42,7 @@ def nearness_of(width: int) -> Array:
     return scales
 
 
-def near_rows(vectors: FloatArray) -> FloatArray:
+def near_rows(vectors: FloatArray | Array) -> FloatArray:
     """Cached vectors (N, F) so scaled that their plain distances are those that count."""
     return np.asarray(vectors * nearness_of(vectors.shape[1]), dtype=np.float32)
 
