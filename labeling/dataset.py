@@ -56,14 +56,17 @@ def dataset_freeze(*, project: Project, by: User | None, name: str = "", note: s
 
 
 def frozen_rows(*, project: Project) -> list[FrozenRow]:
-    """Finished labels as plain rows in image order, in two queries."""
+    """Finished labels as plain rows in image order, in two queries.
+
+    Votes that came after a label was reckoned are not among those it is said to be made of.
+    """
     labels = (
         finished_labels(project=project).select_related("item__image__product").order_by("item__image_id")
     )
     votes: dict[int, list[int]] = {}
     for item_id, vote in _votes(project):
         votes.setdefault(item_id, []).append(vote)
-    return [_row(label, tuple(votes.get(label.item_id, ()))) for label in labels]
+    return [_row(label, tuple(votes.get(label.item_id, ())[: label.vote_count])) for label in labels]
 
 
 def _votes(project: Project) -> Iterable[tuple[int, int]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from labeling.dataset import dataset_freeze, frozen_rows, labels_ready
-from labeling.models import Consensus, Item
+from labeling.models import Annotation, Assignment, Consensus, Item
 from scoring.core.splits import teaching_split
 from scoring.errors import BadInputError, ConflictError, NotAllowedError, NotThereError
 from scoring.models import DatasetRow, DatasetVersion, Event, Image
@@ -28,6 +30,20 @@ def test_settled_and_approved_labels_are_frozen_and_nothing_else(cast: Cast) -> 
     dataset = dataset_freeze(project=cast.project, by=cast.ada)
     assert dataset.row_count == 2
     assert set(DatasetRow.objects.filter(dataset=dataset).values_list("image_id", flat=True)) == wanted
+
+
+def test_a_vote_that_came_after_the_label_was_reckoned_is_not_told_as_part_of_it(cast: Cast) -> None:
+    item = label_make(cast.project, votes=2).item
+    for number, rater in enumerate((cast.ann, cast.ben)):
+        said = {"rater": rater, "rating": 4, "key": uuid4(), "body_digest": "0" * 64}
+        Annotation.objects.create(item=item, assignment=item.assignments.all()[number], **said)
+    (before,) = frozen_rows(project=cast.project)
+    third = Assignment.objects.create(item=item, project=cast.project, slot=9)
+    late = {"rater": cast.rui, "rating": 1, "key": uuid4(), "body_digest": "0" * 64}
+    Annotation.objects.create(item=item, assignment=third, **late)
+    (after,) = frozen_rows(project=cast.project)
+    assert len(before.votes) == before.vote_count == 2
+    assert after == before
 
 
 def test_a_row_carries_the_label_its_weight_and_its_product(cast: Cast) -> None:
