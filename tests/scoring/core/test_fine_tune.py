@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from scoring.core import look
+from scoring.core import fine_tune, look
 from scoring.core.fine_tune import (
     Pupil,
     Start,
@@ -21,7 +21,9 @@ from scoring.core.fine_tune import (
     steps_per_epoch,
     teach_epoch,
 )
-from scoring.core.look import COUNTS_AT_ONCE, parted
+from scoring.core.lite import feature_count
+from scoring.core.look import COUNTS_AT_ONCE, parted, sheets
+from scoring.core.network import imagenet_encoder
 from scoring.core.recipes import OF_HISTOGRAMS, OF_SCORES, Recipe
 from scoring.core.types import ByteArray, FloatArray
 
@@ -124,6 +126,28 @@ def test_batches_filled_up_as_on_a_card_answer_and_teach_alike(monkeypatch: pyte
     torch.testing.assert_close(filled, plain)
     for value, before in zip(pupil.encoder.parameters(), grown, strict=True):
         torch.testing.assert_close(value.grad, before, rtol=1e-4, atol=1e-5)
+
+
+def test_views_on_squares_as_on_a_card_answer_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, size = np.random.default_rng(1), feature_count()
+    start = replace(
+        start_of(rng), centre=np.zeros(2 * size, "f4"), components=rng.normal(0, 0.05, (REDUCED, 2 * size))
+    )
+    pupil = Pupil(imagenet_encoder(), start)
+    wholes = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in ((64, 32), (32, 64), (64, 64))]
+    crops = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in wholes]
+    met: list[torch.Size] = []
+    pupil.encoder.register_forward_pre_hook(lambda _module, given: met.append(given[0].shape[2:]))
+    with torch.inference_mode():
+        plain = pupil(wholes, crops)
+        assert len(set(met)) == 4
+        met.clear()
+        monkeypatch.setattr(
+            fine_tune, "sheets", lambda views, **more: sheets(views, device="cuda", on_squares=True, most=6)
+        )
+        on_squares = pupil(wholes, crops)
+    assert set(met) == {(64, 64), (32, 32)}
+    torch.testing.assert_close(on_squares, plain, rtol=1e-3, atol=1e-3)
 
 
 def test_a_run_resumed_after_any_epoch_ends_bit_by_bit_as_one_that_never_stopped() -> None:
