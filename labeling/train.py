@@ -81,9 +81,10 @@ def rule_due(*, project: Project) -> str:
     return ""
 
 
-def newest_run(*, project: Project) -> TrainingRun | None:
-    """The newest retrain started from this project, with its dataset."""
+def newest_run(*, project: Project, is_through: bool = False) -> TrainingRun | None:
+    """The newest retrain started from this project, with its dataset; ``is_through``: that made a model."""
     runs = TrainingRun.objects.filter(options__origin=_origin(project))
+    runs = runs.filter(state=State.EVALUATED) if is_through else runs
     return runs.select_related("dataset", "candidate").order_by("-pk").first()
 
 

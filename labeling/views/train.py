@@ -61,7 +61,7 @@ def teaching_of(project: Project) -> Teaching:
     labels = finished_labels(project=project)
     told = labels.aggregate(ready=Count("id"), held=Count("id", filter=Q(item__is_holdout=True)))
     ready, held = told["ready"], told["held"]
-    newest = newest_run(project=project)
+    newest = newest_run(project=project, is_through=True)
     fresh = labels.filter(settled_at__gt=newest.dataset.created_at).count() if newest else ready
     return Teaching(
         project=project,

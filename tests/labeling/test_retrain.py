@@ -199,3 +199,12 @@ def test_the_page_says_when_it_retrains_by_itself(client: Client, cast: Cast) ->
     assert "By itself: after 50 new labels." in client.get(reverse("models")).content.decode()
     with_rule(cast.project, every_labels=50, every_hours=24)
     assert "and every 24 hours" in client.get(reverse("models")).content.decode()
+
+
+def test_labels_stay_new_for_the_page_until_a_retrain_got_through(client: Client, cast: Cast) -> None:
+    labels(cast.project, 10)
+    client.force_login(cast.ada)
+    retrain(project=cast.project, by=cast.ada)
+    for state, words in (("cancelled", "10 of them new"), ("evaluated", "0 of them new")):
+        TrainingRun.objects.update(state=state)
+        assert words in client.get(reverse("models")).content.decode()
