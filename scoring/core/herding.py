@@ -3,7 +3,7 @@
 Kernel herding (Chen, Welling and Smola, Super-samples from kernel herding, UAI 2010, arXiv 1203.3472). It
 lowers, a picture at a time, the distance between the labelled pictures and all of the pool (maximum mean
 discrepancy): labels at random do so too, but by the root of their number. It asks where pictures are many,
-never twice for the same thing, and knows no label, so that noisy ones cannot lead it astray. docs/adr/0017.
+never twice for the same thing, and knows no label, so that noisy ones cannot lead it astray. docs/adr/0018.
 """
 
 from __future__ import annotations
