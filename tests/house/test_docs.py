@@ -34,6 +34,36 @@ def test_the_map_lists_the_ten_stations_in_order_and_each_stands_in_its_file() -
             assert Path(place).stem == word
 
 
+README_CLAIMS = (  # the rows of docs/performance.md that the README's speak of, in its order
+    "share of the labels to 95% of the SRCC that a plain ridge has with all, from ruin, queue",
+    "labels saved to reach what plain ridge, random has with 100%, from ruin, queue",
+    "key to next picture on screen, p95",
+    "next and submit requests",
+    "votes lost while web workers are killed",
+    "full score of 1000 x 1000 JPEG, 2 processes",
+    "one picture, warm, median",
+    "SRCC on real photos, mean of five folds",
+    "untouched photos accused of anything: catalogue",
+    "poisoned retrains let in that are worse on the truth",
+)
+
+
+def test_every_figure_of_the_readme_was_measured_by_the_script_it_names() -> None:
+    shown = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `bench\.(\w+)` \|$", text_of("README.md"), re.MULTILINE)
+    assert len(shown) == len(README_CLAIMS)
+    for (what, figure, script), claim in zip(shown, README_CLAIMS, strict=True):
+        assert (ROOT / "bench" / f"{script}.py").is_file(), script
+        (row,) = re.findall(rf"^\| {re.escape(claim)} \|.*$", text_of("docs/performance.md"), re.MULTILINE)
+        for told in numbers_of(figure):
+            digits = len(told.partition(".")[2])
+            near = {f"{float(each) * by:.{digits}f}" for each in numbers_of(row) for by in (1, 100)}
+            assert told in near, f"{what}: {told} is not what was measured"
+
+
+def numbers_of(text: str) -> list[str]:
+    return [each.replace(",", "") for each in re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)]
+
+
 def test_every_table_of_the_map_names_a_model_that_exists() -> None:
     import labeling.models
     import scoring.models
