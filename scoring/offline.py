@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from scoring.core.exports import safe_cell
-from scoring.core.types import Defect, Dimension, Prediction
+from scoring.core.types import ACR_HIGH, ACR_LOW, Defect, Dimension, Prediction
 
 if TYPE_CHECKING:
     from scoring.gate import AdmittedPicture
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 PROCESSES = 2
 BATCH = 8  # files a process takes at once: the network reads them together
 TELL_EVERY_S = 2.0
-HEADER = ("path", "overall", "std", *map(str, Dimension), *map(str, Defect), "error")
+VOTES = tuple(f"votes_{vote}" for vote in range(ACR_LOW, ACR_HIGH + 1))
+HEADER = (
+    *("path", "overall", "std", "low", "high", "grade", *VOTES),
+    *(*map(str, Dimension), *map(str, Defect), "error"),
+)
 MALLOC_ENVIRONMENT = {
     # Large buffers stay in the process: fewer page faults, 1.3 to 1.6 times the throughput.
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
@@ -45,6 +49,8 @@ class FileScore:
     overall: float | None = None
     std: float | None = None
     interval: tuple[float, float] | None = None
+    grade: str = ""
+    votes: tuple[float, ...] | None = None  # expected, shares of 1 to 5
     dimensions: Mapping[str, float] | None = None
     defects: Mapping[str, float] | None = None
     error: str = ""
@@ -56,6 +62,8 @@ class FileScore:
             overall=prediction.overall_score,
             std=prediction.overall_std,
             interval=(prediction.interval_low, prediction.interval_high),
+            grade=str(prediction.grade),
+            votes=prediction.votes_expected,
             dimensions={str(name): value for name, value in prediction.dimensions.items()},
             defects={str(name): value for name, value in prediction.defects.items()},
         )
@@ -209,6 +217,9 @@ def _row(path: Path, result: FileScore) -> list[object]:
         name,
         _figure(result.overall, 2),
         _figure(result.std, 2),
+        *(_figure(end, 2) for end in result.interval or (None, None)),
+        result.grade,
+        *(_figure(share, 4) for share in result.votes or [None] * len(VOTES)),
         *(_figure(dimensions.get(str(dimension)), 2) for dimension in Dimension),
         *(_figure(defects.get(str(defect)), 4) for defect in Defect),
         "",

@@ -14,6 +14,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.foretold import votes_of
+
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 
@@ -154,6 +156,11 @@ class Prediction:
     @property
     def grade(self) -> Grade:
         return grade_of(self.overall_score)
+
+    @property
+    def votes_expected(self) -> tuple[float, ...]:
+        """Shares 0-1 of the votes 1 to 5 that many people would give."""
+        return votes_of(self.overall_score, self.overall_std)
 
     @property
     def defects(self) -> dict[Defect, float]:

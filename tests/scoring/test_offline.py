@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scoring.core.types import Defect, Dimension
+from scoring.core.types import Defect, Dimension, grade_of
 from scoring.offline import BATCH, DIED, HEADER, FileScore, files_below, score_folder
 
 
@@ -26,6 +26,9 @@ def length_as_score(paths: Sequence[str]) -> list[FileScore]:
         FileScore(
             overall=float(size),
             std=1.0,
+            interval=(0.0, size + 2.0),
+            grade="bad",
+            votes=(0.5, 0.5, 0.0, 0.0, 0.0),
             dimensions={str(name): 50.0 for name in Dimension},
             defects={str(name): 0.25 for name in Defect},
         )
@@ -47,19 +50,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_header_names_every_dimension_and_defect_in_order() -> None:
-    assert HEADER[:8] == (
-        "path",
-        "overall",
-        "std",
-        "sharpness",
-        "colour",
-        "composition",
-        "lighting",
-        "background",
-    )
-    assert HEADER[8:-1] == tuple(str(defect) for defect in Defect)
-    assert HEADER[-1] == "error"
+def test_the_header_is_the_one_the_docs_name_then_every_defect() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    named = documented.partition("writes one row per file:\n`")[2].partition("`")[0].split(",")
+    assert list(HEADER) == [*named, *map(str, Defect), "error"]
+    assert named[6:11] == [f"votes_{vote}" for vote in range(1, 6)]
+    assert named[11:] == list(map(str, Dimension))
 
 
 def test_every_file_gets_a_row_in_a_stable_order(folder: Path, tmp_path: Path) -> None:
@@ -74,7 +70,11 @@ def test_every_file_gets_a_row_in_a_stable_order(folder: Path, tmp_path: Path) -
         ("b/c.png", "5.00", ""),
         ("b/empty", "", "The file is empty."),
     ]
-    assert rows_of(out)[0]["cropped"] == "0.2500"
+    first, refused = rows_of(out)[0], rows_of(out)[3]
+    assert [first[name] for name in ("low", "high", "grade", "votes_2", "sharpness", "cropped")] == [
+        *("0.00", "5.00", "bad", "0.5000", "50.00", "0.2500"),
+    ]
+    assert {value for name, value in refused.items() if name not in ("path", "error")} == {""}
 
 
 def test_a_file_that_kills_its_process_costs_only_its_own_scores(folder: Path, tmp_path: Path) -> None:
@@ -186,7 +186,10 @@ def test_the_shipped_model_scores_a_picture_and_refuses_a_text(
     assert score_folder(folder, out=out) == 0
     picture, text, pipe = rows_of(out)
     assert picture["error"] == ""
-    assert 0.0 <= float(picture["overall"]) <= 100.0
+    low, overall, high = (float(picture[name]) for name in ("low", "overall", "high"))
+    assert 0.0 <= low <= overall <= high <= 100.0
+    assert picture["grade"] == grade_of(overall)
+    assert sum(float(picture[f"votes_{vote}"]) for vote in range(1, 6)) == pytest.approx(1.0, abs=3e-4)
     assert all(0.0 <= float(picture[str(name)]) <= 1.0 for name in Defect)
     assert (text["overall"], pipe["overall"]) == ("", "")
     assert "not a JPEG" in text["error"]
