@@ -15,6 +15,7 @@ from scoring.records import dimensions_of, finding_record
 from scoring.words import cause_words, defect_words
 
 ACCUSED_FROM = 0.5
+SHARE_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Said:
     low: float
     high: float
     grade: str
+    votes_expected: Sequence[float]
     dimensions: Mapping[str, float]
     defects: Sequence[str]
     findings: Sequence[Mapping[str, Any]]
@@ -39,6 +41,7 @@ class Said:
             low=score.interval_low,
             high=score.interval_high,
             grade=str(grade_of(score.overall_score)),
+            votes_expected=_shares(score.votes_expected),
             dimensions={str(name): value for name, value in dimensions_of(score).items()},
             defects=score.accused,
             findings=[_in_words(finding) for finding in score.findings],
@@ -54,6 +57,7 @@ class Said:
             low=prediction.interval_low,
             high=prediction.interval_high,
             grade=str(prediction.grade),
+            votes_expected=_shares(prediction.votes_expected),
             dimensions={str(name): value for name, value in prediction.dimensions.items()},
             defects=[record["defect"] for record in records if record["probability"] >= ACCUSED_FROM],
             findings=[_in_words(record) for record in records],
@@ -72,6 +76,10 @@ class Pictured:
     @property
     def picture(self) -> str:
         return reverse("api-image-picture", args=[self.image.pk])
+
+
+def _shares(votes: Sequence[float]) -> list[float]:
+    return [round(share, SHARE_DIGITS) for share in votes]
 
 
 def _in_words(finding: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +122,12 @@ class ScoreShape(serializers.Serializer[Said]):
     low = serializers.FloatField()
     high = serializers.FloatField()
     grade = serializers.ChoiceField(choices=[str(grade) for grade in Grade])
+    votes_expected = serializers.ListField(
+        child=serializers.FloatField(),
+        min_length=5,
+        max_length=5,
+        help_text="Shares 0-1 of the votes 1 to 5 that many people would give, reckoned from score and std.",
+    )
     dimensions = DimensionsShape()
     defects = serializers.ListField(
         child=serializers.CharField(), help_text="Codes of the defects a reader would act on."

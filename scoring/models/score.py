@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
+from scoring.core.foretold import votes_of
 from scoring.models.image import Image
 from scoring.models.model_version import ModelVersion
 
@@ -114,6 +115,11 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.overall_score:.1f}"
+
+    @property
+    def votes_expected(self) -> tuple[float, ...]:
+        """Shares 0-1 of the votes 1 to 5 that many people would give: of score and std, so not stored."""
+        return votes_of(self.overall_score, self.overall_std)
 
 
 class ShadowScore(models.Model):

@@ -277,15 +277,15 @@ def bars(rows: Sequence[tuple[str, float]], label: str, decimals: int = 0) -> st
 
 
 @register.simple_tag
-def histogram(counts: Sequence[int], label: str) -> str:
-    """How many votes of 1, 2, 3, 4 and 5 there are, as five columns in grade colours."""
+def histogram(counts: Sequence[float], label: str, as_shares: bool = False) -> str:
+    """How many votes of 1, 2, 3, 4 and 5 there are, or their shares 0-1, as five columns in grade colours."""
     heights = charts.shares([float(count) for count in counts], width=44)
     columns = [
         {
             "x": 24 * i + 2,
             "y": f"{52 - height:.1f}",
             "height": f"{height:.1f}",
-            "count": count,
+            "said": percent(count) if as_shares else f"× {count}",
             "vote": i + 1,
             "grade": list(Grade)[4 - i],
             "middle": 24 * i + 12,

@@ -40,6 +40,7 @@ def test_a_picture_comes_with_its_score_findings_and_measures(ann: APIClient) ->
     assert told["product"]["category"] == "mugs"
     assert told["score"]["overall"] == 72.5
     assert told["score"]["grade"] == "good"
+    assert max(enumerate(told["score"]["votes_expected"], 1), key=lambda each: each[1])[0] == 4
     assert set(told["score"]["dimensions"]) == {
         "sharpness",
         "colour",

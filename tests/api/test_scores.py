@@ -43,6 +43,7 @@ def test_a_picture_is_scored_in_the_answer_and_forgotten(cast: Cast, program: Pr
     assert told["digest"] == hashlib.sha256(data).hexdigest()
     assert (told["width"], told["height"], told["job"]) == (96, 96, None)
     assert 0 <= told["score"]["low"] <= told["score"]["overall"] <= told["score"]["high"] <= 100
+    assert sum(told["score"]["votes_expected"]) == pytest.approx(1.0, abs=3e-4)
     assert told["score"]["model"] == base_model_ensure().name
     assert len(told["score"]["findings"]) == 16
     assert told["measures"]["shortest_side"] == 96

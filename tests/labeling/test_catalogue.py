@@ -345,6 +345,7 @@ def test_the_life_of_an_image_is_all_there(cast: Cast, client: Client) -> None:
     body = open_image(client, cast.ada, image.pk)
     assert "Tea Ltd" in body
     assert "Most likely between 34 and 66" in body
+    assert "Votes to expect of many people: 1 bad 6 %, 2 poor 24 %, 3 fair 40 %" in body
     assert "<dt>Noise</dt><dd>12\N{NO-BREAK SPACE}of 255</dd>" in body
     assert "older" in body
     assert "Teapot" in body

@@ -110,6 +110,11 @@ def test_a_histogram_says_how_many_votes_each_grade_got() -> None:
     assert "3 fair × 1, 4 good × 4, 5 excellent × 2" in html
 
 
+def test_a_histogram_of_shares_says_them_as_per_cent() -> None:
+    html = drawn('{% histogram shares "Votes" True %}', shares=(0.004, 0.1, 0.396, 0.5, 0.0))
+    assert "1 bad 0 %, 2 poor 10 %, 3 fair 40 %, 4 good 50 %, 5 excellent 0 %" in html
+
+
 def test_a_lean_reaches_to_its_side_and_not_beyond_its_frame() -> None:
     assert 'x="25.0" y="3" width="8.0"' in drawn("{% lean value %}", value=0.5)
     assert 'x="1.0" y="3" width="24.0"' in drawn("{% lean value %}", value=-9)
