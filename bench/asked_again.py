@@ -50,7 +50,8 @@ def order_after(world: World, *, overlap: int, asks_again: bool, cards: list[int
     """SRCC on the held-out pictures once each of ``VOTES`` was spent, and the share of them asked again."""
     rng = np.random.default_rng(cards)
     order, votes = rng.permutation(world.pool), np.zeros(len(world.photos.scores), dtype=np.int64)
-    found, spent, taken, more = [], 0, 0, 0
+    found: list[tuple[float, ...]] = []
+    spent = taken = more = 0
     while spent < max(VOTES):
         again = _again(world, order, votes, taken, overlap, rng) if asks_again and taken else []
         votes[again] += 1
@@ -87,7 +88,7 @@ def _srcc(world: World, votes: Any, cards: list[int]) -> float:
     from scoring.core.metrics import srcc
 
     rows, people = np.flatnonzero(votes), world.photos.scores
-    said = np.array([_said(people, row, int(votes[row]), cards) for row in rows])
+    said = np.array([_said(people, row, int(votes[row]), cards) for row in rows.tolist()])
     head = fit_head(
         vectors=world.photos.vectors[rows],
         overall=said,

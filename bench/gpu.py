@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -131,7 +132,8 @@ def network_alone(card: str) -> float:
         for name, value in read_tensor_file(BASE_WEIGHTS).items()
         if name.startswith(ENCODER_PREFIX)
     }
-    encoder = load_encoder(tensors).to(card, memory_format=torch.channels_last)
+    encoder: Any = load_encoder(tensors)
+    encoder = encoder.to(card, memory_format=torch.channels_last)
     batch, rounds = (NETWORK_BATCH, ROUNDS) if card == "cuda" else (2, 1)
     views = [
         torch.rand((batch, 3, side, side), device=card).contiguous(memory_format=torch.channels_last)

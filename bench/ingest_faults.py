@@ -117,7 +117,7 @@ def kill_one(data: Path, *words: str) -> int:
 
 
 def count(connection: psycopg.Connection[tuple[int]], query: str) -> int:
-    row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -36,7 +36,7 @@ from scoring.core.ridge import kfold, ridge_predictions
 from scoring.core.types import FloatArray
 from scoring.device import BASE_WEIGHTS, exported_graph, feature_version
 from scoring.encoders import read_encoders
-from scoring.evaluate import read_labels
+from scoring.labelled import read_labels
 from scoring.photos import read_photo
 from scoring.pretrain import read_left_out
 
@@ -51,7 +51,7 @@ def main() -> None:
     wanted = labels_options(__doc__)
     if wanted is None:
         return
-    rows = read_labels(wanted.data)
+    rows = read_labels(wanted.data).rows
     people = np.array([row.score for row in rows])
     paths = [row.path for row in rows]
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def _finished_images(count: int, *, title: str = "", category: str = "") -> list
     """Ids of ``count`` images, each of a product of its own, made by the database; once on a site."""
     from django.db import connection
 
-    told = {"count": count, "title": title, "category": category}
+    told: dict[str, Any] = {"count": count, "title": title, "category": category}
     with connection.cursor() as cursor:
         cursor.execute(PRODUCTS, told)
         cursor.execute(IMAGES)
