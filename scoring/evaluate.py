@@ -75,6 +75,7 @@ def answers_of(scored: Sequence[tuple[Labelled, FileScore]]) -> Answers:
         low=_column([result.interval[0] if result.interval else None for result in results]),
         high=_column([result.interval[1] if result.interval else None for result in results]),
         categories=[row.category for row in rows],
+        label_spread=np.array([row.spread for row in rows]),
         label_variance=np.array([row.variance for row in rows]),
         said={name: _column([(result.defects or {}).get(name) for result in results]) for name in seen},
         true={name: np.array([(row.defects or {}).get(name, float("nan")) for row in rows]) for name in seen},

@@ -34,6 +34,7 @@ class Labelled:
     path: Path
     score: float
     category: str = ""
+    spread: float = math.nan  # standard deviation of their votes in points; NaN where votes were not counted
     variance: float = math.nan  # of the people's mean; NaN where votes were not counted
     defects: Mapping[str, float] | None = None
 
@@ -99,12 +100,14 @@ def _by_column(columns: Sequence[str], cells: Sequence[str], line: int) -> dict[
 def _labelled(folder: Path, cells: Mapping[str, str]) -> Labelled:
     if not cells["path"]:
         raise ValueError("it names no picture")
+    spread, votes = _spread(cells)
     return Labelled(
         name=cells["path"],
         path=folder / cells["path"],
         score=_score(cells),
         category=cells.get("category", ""),
-        variance=_variance(cells),
+        spread=spread,
+        variance=spread**2 / votes,
         defects={name: _number(cells, name, low=0, high=1) for name in map(str, Defect) if cells.get(name)},
     )
 
@@ -117,17 +120,17 @@ def _score(cells: Mapping[str, str]) -> float:
     raise ValueError("it has neither a score (0-100) nor a mos (1-5)")
 
 
-def _variance(cells: Mapping[str, str]) -> float:
-    """Error variance of the people's mean, points squared. ``std`` is in the unit of what stands beside it:
-    points, or votes 1-5."""
+def _spread(cells: Mapping[str, str]) -> tuple[float, float]:
+    """How far people differed, in points, and how many they were; NaN both where they were not counted.
+    ``std`` is in the unit of what stands beside it: points, or votes 1-5."""
     counted = next((name for name in VOTE_COLUMNS if cells.get(name)), None)
     if counted is None or not cells.get("std"):
-        return math.nan
+        return math.nan, math.nan
     votes = _number(cells, counted, low=0, high=math.inf)
     if votes == 0:
-        return math.nan
+        return math.nan, math.nan
     points = 1.0 if cells.get("score") else score_from_vote(ACR_LOW + 1)
-    return (_number(cells, "std", low=0, high=math.inf) * points) ** 2 / votes
+    return _number(cells, "std", low=0, high=math.inf) * points, votes
 
 
 def _number(cells: Mapping[str, str], name: str, *, low: float, high: float) -> float:

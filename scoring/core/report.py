@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from scoring.core.calibrate import calibration_error
+from scoring.core.foretold import opinion_std
 from scoring.core.intervals import share_interval
 from scoring.core.metrics import Estimate, bootstrap, classification, label_ceiling, plcc, rmse, srcc
 
@@ -27,8 +28,9 @@ class Answers:
     """Predictions and truth for N pictures.
 
     ``predicted`` and ``people`` 0-100; ``std`` (N,) of a new label around the prediction, ``low`` and
-    ``high`` (N,) the 90 % interval; ``label_variance`` (N,) of the people's mean, NaN where no votes were
-    counted; ``said`` and ``true`` per defect: probabilities 0-1 and yes/no, NaN where nobody looked.
+    ``high`` (N,) the 90 % interval; ``label_variance`` (N,) of the people's mean and ``label_spread`` (N,)
+    the standard deviation of their votes, NaN where no votes were counted; ``said`` and ``true`` per defect:
+    probabilities 0-1 and yes/no, NaN where nobody looked.
     """
 
     predicted: Array
@@ -38,6 +40,7 @@ class Answers:
     high: Array
     categories: Sequence[str]
     label_variance: Array | None = None
+    label_spread: Array | None = None
     said: Mapping[str, Array] = field(default_factory=dict)
     true: Mapping[str, Array] = field(default_factory=dict)
 
@@ -58,6 +61,16 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How far people differ over each picture, foretold from its score alone, against how far they did, in
+    points; ``plcc`` is 0 where they differed alike over all."""
+
+    pictures: int
+    rmse: Estimate
+    plcc: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that was measured; every Estimate carries its 95 % interval."""
 
@@ -68,6 +81,7 @@ class Report:
     coverage: Estimate
     interval_error: Estimate
     ceiling: Ceiling | None
+    spread: Spread | None
     passing: Mapping[str, Any]
     pass_mark: float
     defects: Mapping[str, Mapping[str, Any]]
@@ -90,6 +104,7 @@ def report_of(answers: Answers, *, rng: np.random.Generator, pass_mark: float = 
         coverage=_share(int(answers.covered.sum()), len(guess)),
         interval_error=bootstrap(interval_error, np.abs(guess - truth), answers.std, rng=rng),
         ceiling=_ceiling(answers, rng),
+        spread=_spread(answers, rng),
         passing=yes_no(guess - pass_mark >= 0, truth >= pass_mark, rng=rng),
         pass_mark=pass_mark,
         defects=_by_defect(answers, rng),
@@ -139,6 +154,22 @@ def _ceiling(answers: Answers, rng: np.random.Generator) -> Ceiling | None:
     ceiling = label_ceiling(answers.label_variance[counted], truth)
     reached = bootstrap(lambda a, b: srcc(a, b) / ceiling, guess, truth, rng=rng) if ceiling else None
     return Ceiling(int(counted.sum()), ceiling, reached)
+
+
+def _spread(answers: Answers, rng: np.random.Generator) -> Spread | None:
+    """Of the pictures whose votes were counted."""
+    if answers.label_spread is None:
+        return None
+    counted = np.isfinite(answers.label_spread)
+    if int(counted.sum()) < FEWEST_IN_CATEGORY:
+        return None
+    foretold = opinion_std(np.clip(answers.predicted[counted], 0.0, 100.0))
+    people = answers.label_spread[counted]
+    return Spread(
+        pictures=int(counted.sum()),
+        rmse=bootstrap(rmse, foretold, people, rng=rng),
+        plcc=bootstrap(plcc, foretold, people, rng=rng),
+    )
 
 
 def _by_defect(answers: Answers, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
@@ -198,6 +229,7 @@ def as_text(report: Report) -> str:
         f"coverage  {_told(report.coverage)}   of the 90 % interval",
         f"interval calibration error {_told(report.interval_error)}",
         *_ceiling_lines(report.ceiling),
+        *_spread_lines(report.spread),
         "",
         f"{f'pass at {report.pass_mark:g}':22} {_answers(report.passing)}",
     ]
@@ -215,6 +247,13 @@ def _ceiling_lines(ceiling: Ceiling | None) -> list[str]:
     return [
         f"the labels {counted} allow SRCC {ceiling.srcc:.3f} at most; {_told(ceiling.reached)} of it reached"
     ]
+
+
+def _spread_lines(spread: Spread | None) -> list[str]:
+    if spread is None:
+        return []
+    figures = f"RMSE {_told(spread.rmse, 2)} points, PLCC {_told(spread.plcc)}"
+    return [f"how far people differ over {spread.pictures} pictures, foretold from the score: {figures}"]
 
 
 def _category_lines(categories: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -55,6 +55,8 @@ def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureF
     assert told["defects"]["noise"]["f1"]["value"] == 1.0
     assert told["categories"]["mugs"]["pictures"] == 20
     assert told["ceiling"]["srcc"] > 0.99
+    assert told["spread"]["pictures"] == 20
+    assert "how far people differ over 20 pictures, foretold from the score: RMSE " in text
     with (tmp_path / "out" / "predictions.csv").open(newline="") as file:
         assert [row["path"] for row in csv.DictReader(file)] == [row[0] for row in rows]
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
@@ -69,7 +71,7 @@ def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureF
 def test_votes_1_to_5_are_read_as_scores(tmp_path: Path) -> None:
     table = labels(tmp_path, [["a.jpg", 3, 0.5, 25]], ("path", "mos", "std", "votes"))
     row = read_labels(table).rows[0]
-    assert (row.score, row.variance) == (50.0, (0.5 * 25) ** 2 / 25)
+    assert (row.score, row.spread, row.variance) == (50.0, 12.5, 12.5**2 / 25)
 
 
 @pytest.mark.parametrize(

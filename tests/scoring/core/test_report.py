@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scoring.core import plots
+from scoring.core.foretold import opinion_std
 from scoring.core.report import LEVELS, Answers, as_text, interval_error, report_of
 
 RNG = np.random.default_rng(5)
@@ -52,7 +53,17 @@ def test_srcc_is_held_against_what_the_labels_allow() -> None:
     assert told.ceiling.reached is not None
     assert told.ceiling.srcc == pytest.approx(0.8)
     assert told.ceiling.reached.value == pytest.approx(1 / 0.8)
-    assert report_of(answers(PEOPLE), rng=np.random.default_rng(0)).ceiling is None
+    uncounted = report_of(answers(PEOPLE), rng=np.random.default_rng(0))
+    assert (uncounted.ceiling, uncounted.spread) == (None, None)
+
+
+def test_the_spread_foretold_is_held_against_that_of_the_votes_counted() -> None:
+    spread = np.where(np.arange(400) < 300, opinion_std(PEOPLE) + 2.0, np.nan)
+    found = report_of(answers(PEOPLE, label_spread=spread), rng=np.random.default_rng(0)).spread
+    assert found is not None
+    assert found.pictures == 300
+    assert found.rmse.value == pytest.approx(2.0)
+    assert found.plcc.value == pytest.approx(1.0)
 
 
 def test_the_ceiling_is_of_those_whose_votes_were_counted() -> None:
