@@ -1,6 +1,6 @@
 """Claims: few well chosen labels teach nearly all that many do, and choosing is never worse than chance.
 
-python -m bench.active_learning --data LABELS.csv [--seeds 12] [--rivals] [--cache FOLDER] [--weights FILE]
+python -m bench.active_learning --data LABELS.csv [--seeds 36] [--rivals] [--cache FOLDER] [--weights FILE]
 python -m bench.active_learning --data LABELS.csv --keep FILE.npz --seeds 0    writes what the next reads
 python -m bench.active_learning --features FILE.npz [--processes 16]           needs NumPy and SciPy alone
 
@@ -244,7 +244,7 @@ def options(words: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=os.environ.get("SCORES") or None)
     parser.add_argument("--features", type=Path, help="a file written with --keep: no pictures, NumPy alone")
     parser.add_argument("--keep", type=Path, help="write what --features reads, then measure")
-    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=36)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="first seed; below 100 to try rules")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cache", type=Path, default=CACHE)
