@@ -43,6 +43,9 @@ def mugs(cast: Cast) -> Project:
 
 def opened(page: Page) -> Page:
     page.goto("/label/")
+    expect(page.locator("[data-says]")).to_contain_text(
+        "Mug 1"
+    )  # the server's page shows it, but hears no key
     ready(page, "Mug 1")
     return page
 
