@@ -87,7 +87,7 @@ def _report_few(vectors: FloatArray, people: Array, folds: list[Any], count: int
             plain.append(_inside(fit, PLAIN_FACTOR, vectors[test], people[test]))
             widths.append(float(head.interval_factor * head.predict(vectors[test]).overall_std.mean()))
     report(
-        f"the same after a retrain on {count} labels",
+        f"labels inside the 90 % interval of a fast retrain on {count} labels",
         float(np.mean(kept)),
         f"mean of {len(kept)} draws, a tenth below {np.quantile(kept, 0.1):.2f}",
         "",
