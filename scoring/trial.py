@@ -64,7 +64,7 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
     """Fit the residual over the prior on these rows; its noise and interval by rows it was fitted without.
 
     Those are the rows drawn for it. While they are few, all rows by turns (cross-conformal prediction, Vovk,
-    arXiv 1208.0806): what a head doubts of itself promises nine in ten on 120 labels, and keeps six.
+    arXiv 1208.0806): by its own doubts a fit promises nine in ten, and kept three in four after 40 labels.
     """
     head = fit_head(
         vectors=labels.vectors[rows],
@@ -74,11 +74,14 @@ def fit_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
         prior=prior,
         feature_version=prior.feature_version,
     )
-    told = [_apart(labels, rows & ~asked, asked, prior) for asked in _asked(labels, rows)]
-    if not told:
+    parts = _asked(labels, rows)
+    if not parts:
         return head
-    guess, people, doubt = np.concatenate([each.known for each in told], axis=1)
-    categories = [name for each in told for name in each.categories]
+    outputs = [_overall_on(labels, rows & ~asked, prior).predict(labels.vectors[asked]) for asked in parts]
+    guess = np.concatenate([output.overall for output in outputs])
+    doubt = np.concatenate([output.epistemic_var for output in outputs])
+    people = np.concatenate([labels.targets[asked] for asked in parts])
+    categories = [name for asked in parts for name in labels.categories_of(asked)]
     noise = max(float(((guess - people) ** 2 - doubt).mean()), NOISE_FLOOR)
     stds = np.sqrt(doubt + noise)
     return replace(
@@ -106,40 +109,20 @@ def _asked(labels: Labels, rows: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.b
     return [part for part in parts if part.any() and int((rows & ~part).sum()) >= FEWEST_FITTED]
 
 
-@dataclass(frozen=True, slots=True)
-class _Apart:
-    """What a head says of K rows it has not seen: ``known`` (3, K) its score, people's, and the variance that
-    more labels would remove."""
-
-    known: Array
-    categories: list[str]
-
-
-def _apart(
-    labels: Labels, learned: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_], prior: Head
-) -> _Apart:
-    head = fit_head(
-        vectors=labels.vectors[learned],
-        overall=labels.targets[learned],
-        weights=labels.weights[learned],
-        prior=prior,
-        feature_version=prior.feature_version,
-    )
-    output = head.predict(labels.vectors[asked])
-    known = np.stack([output.overall, labels.targets[asked], output.epistemic_var])
-    return _Apart(known, labels.categories_of(asked))
-
-
 def straight_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
     """Fit the overall score over the prior on these rows, straight: a network that is tuned goes on from the
     coefficients alone, and those of a bent fit say nothing without its landmarks."""
+    return _overall_on(labels, rows, prior, may_bend=False)
+
+
+def _overall_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head, *, may_bend: bool = True) -> Head:
     return fit_head(
         vectors=labels.vectors[rows],
         overall=labels.targets[rows],
         weights=labels.weights[rows],
         prior=prior,
         feature_version=prior.feature_version,
-        may_bend=False,
+        may_bend=may_bend,
     )
 
 
