@@ -66,6 +66,7 @@ def _register(run: TrainingRun, token: UUID, made: Made, metrics: dict[str, Any]
             "promote": verdict.promote,
             "provisional": made.evaluation.provisional,
             "reasons": [asdict(reason) for reason in verdict.reasons],
+            "unjudged": [asdict(category) for category in verdict.unjudged],
         },
     )
     TrainingRun.objects.filter(pk=run.pk).update(
@@ -78,15 +79,22 @@ def _register(run: TrainingRun, token: UUID, made: Made, metrics: dict[str, Any]
         curve=list(made.curve) or _before_and_after(metrics),
         finished_at=timezone.now(),
     )
-    event_note(
-        actor=None, verb="train.evaluated", target=run, after={"model": model.name, "passed": verdict.promote}
-    )
+    event_note(actor=None, verb="train.evaluated", target=run, after=_told(model, verdict))
     if verdict.promote:  # a refused model's features would only take room
         rows = [features_row(pk, features) for pk, features in made.features]
         StoredFeatures.objects.bulk_create(rows, ignore_conflicts=True)
     if verdict.promote and run.options.get("promote", True):
         model_promote(model=model, by=None)
     wake("maintenance.train_sweep")
+
+
+def _told(model: ModelVersion, verdict: Verdict) -> dict[str, Any]:
+    """What the audit trail keeps of a verdict; of categories nothing guarded, how many pictures each had."""
+    told: dict[str, Any] = {"model": model.name, "passed": verdict.promote}
+    if verdict.unjudged:
+        told["too_few_to_judge"] = {each.category: each.pictures for each in verdict.unjudged}
+        told["needed_to_judge"] = verdict.unjudged[0].needed
+    return told
 
 
 def _before_and_after(metrics: dict[str, Any]) -> list[dict[str, float]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from scoring.core.promotion import Check
 
@@ -24,27 +24,53 @@ CHECK_WORDS: dict[str, Promise] = {
 }
 
 
+WHOLE = (Check.ENOUGH_LABELS, Check.RANKING, Check.ERROR)  # looked at before the categories
+MOST_NAMED = 40  # of the categories not judged; the API names all
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One check of a verdict in words."""
+    """One check of a verdict in words. ``passed`` is None where nothing was judged."""
 
-    passed: bool
+    passed: bool | None
     name: str
     text: str
 
 
 def verdict_lines(verdict: Mapping[str, Any]) -> list[Line]:
-    """The checks of a stored verdict, in the order the gate made them."""
-    return [
-        Line(bool(reason["passed"]), check_words(reason), reason_words(reason))
-        for reason in verdict.get("reasons", [])
-    ]
+    """The checks of a stored verdict, in the order the gate made them; after those of the categories, which
+    ones had too few pictures for a check of their own."""
+    reasons = verdict.get("reasons", [])
+    lines = [Line(bool(each["passed"]), check_words(each), reason_words(each)) for each in reasons]
+    unjudged = verdict.get("unjudged")
+    if not unjudged:
+        return lines
+    place = sum(each["check"] in (*WHOLE, Check.CATEGORIES) for each in reasons)
+    return [*lines[:place], Line(None, _("Categories not judged"), unjudged_words(unjudged)), *lines[place:]]
 
 
 def check_words(reason: Mapping[str, Any]) -> str:
     """The name of a check; one of a category names it."""
     name = str(CHECK_WORDS.get(reason["check"], reason["check"]))
+    if reason["check"] == Check.CATEGORIES:
+        return f"{name}: {reason.get('detail') or _('no category')}"
     return f"{name}: {reason['detail']}" if reason.get("detail") else name
+
+
+def unjudged_words(unjudged: Sequence[Mapping[str, Any]]) -> str:
+    """Which categories the gate passed over, how many pictures they had, how many are needed."""
+    named = [f"{each['category'] or _('no category')} ({each['pictures']})" for each in unjudged[:MOST_NAMED]]
+    rest = len(unjudged) - len(named)
+    if rest:
+        named.append(ngettext("{n} more", "{n} more", rest).format(n=rest))
+    words = ngettext(
+        "{n} category has fewer pictures to judge by than the {bar} needed, so a loss in it would not be "
+        "seen: {names}.",
+        "{n} categories have fewer pictures to judge by than the {bar} each needs, so a loss in one of them "
+        "would not be seen: {names}.",
+        len(unjudged),
+    )
+    return words.format(n=len(unjudged), bar=unjudged[0]["needed"], names=", ".join(named))
 
 
 def reason_words(reason: Mapping[str, Any]) -> str:

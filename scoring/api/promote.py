@@ -42,7 +42,10 @@ class ModelShape(serializers.Serializer[Any]):
     feature_version = serializers.CharField()
     weights_digest = serializers.CharField()
     metrics = serializers.JSONField(help_text="Candidate and champion on the same labels, with intervals.")
-    verdict = serializers.JSONField(help_text="What the gate decided, with every figure and bar.")
+    verdict = serializers.JSONField(
+        help_text="What the gate decided, with every figure and bar; `unjudged` names the categories that "
+        "had too few `pictures` of the `needed` to be judged by themselves."
+    )
     created_at = serializers.DateTimeField()
     promoted_at = serializers.DateTimeField(allow_null=True)
 

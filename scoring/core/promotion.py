@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,11 +58,21 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A category with too few pictures to be held to a bar by itself: ``pictures`` of the ``needed``."""
+
+    category: str
+    pictures: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to promote, and why: every check in order."""
+    """Whether to promote, and why: every check in order, and the categories that none of them guards."""
 
     promote: bool
     reasons: tuple[Reason, ...]
+    unjudged: tuple[Unjudged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ def judge(trial: Trial, *, rules: GateRules, rng: np.random.Generator) -> Verdic
         *_labels(new, truth, trial.usual_error, rules, rng),
         _speed(trial.seconds_ratio, rules),
     )
-    return Verdict(all(reason.passed for reason in reasons), reasons)
+    return Verdict(all(reason.passed for reason in reasons), reasons, _unjudged(trial.categories, rules))
 
 
 def _array(values: npt.ArrayLike) -> Array:
@@ -161,6 +172,15 @@ def _categories(
             )
         )
     return reasons
+
+
+def _unjudged(names: Sequence[str], rules: GateRules) -> tuple[Unjudged, ...]:
+    """Categories that _categories passes over, the largest first: a loss there would go unseen."""
+    return tuple(
+        Unjudged(name, count, rules.fewest_in_category)
+        for name, count in sorted(Counter(map(str, names)).items(), key=lambda each: (-each[1], each[0]))
+        if count < rules.fewest_in_category
+    )
 
 
 def _calibration(new: Array, truth: Array, half_widths: Array, rules: GateRules) -> Reason:

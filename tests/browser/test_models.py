@@ -102,6 +102,9 @@ def test_a_retrain_is_watched_stage_by_stage_until_everybody_sees_the_new_scores
     assert (row.champion.kind, row.displayed.kind) == ("base", "base")
 
 
+FEW = [{"category": name, "pictures": count, "needed": 10} for name, count in (("lamps", 7), ("", 2))]
+
+
 def reason(check: str, value: float, low: float, high: float, **rest: Any) -> dict[str, Any]:
     return {"check": check, "value": value, "low": low, "high": high, "detail": "", **rest}
 
@@ -125,7 +128,7 @@ def test_a_model_the_gate_refuses_says_every_reason_and_cannot_be_promoted(
         feature_version=worse.feature_version,
         weights_digest=worse.weights_digest,
         metrics=worse.metrics,
-        verdict={"promote": False, "reasons": reasons},
+        verdict={"promote": False, "reasons": reasons, "unjudged": FEW},
     )
     page = page_of(cast.ada)
     page.goto("/models/")
@@ -137,6 +140,7 @@ def test_a_model_the_gate_refuses_says_every_reason_and_cannot_be_promoted(
         )
     ).to_be_visible()
     expect(page.get_by_text("No category suffers: mugs")).to_be_visible()
+    expect(page.get_by_text("not be seen: lamps (7), no category (2).")).to_be_visible()
     expect(page.get_by_role("button", name="Promote")).to_have_count(0)
     check(page, "models-refused")
     ModelVersion.objects.filter(pk=challenger.pk).update(

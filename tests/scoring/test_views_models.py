@@ -212,6 +212,43 @@ def test_every_check_of_the_gate_has_a_name_and_a_sentence() -> None:
     assert (unknown.name, unknown.text) == ("moon_phase", "Measured 0.500, held to 0.300.")
 
 
+def test_categories_too_small_to_be_judged_are_named_with_their_pictures_and_what_is_needed() -> None:
+    check = {"passed": True, "value": 0.5, "low": 0.4, "high": 0.6, "bar": 0.3, "detail": ""}
+    reasons = [check | {"check": name} for name in ("enough_labels", "ranking", "error", "calibration")]
+    few = [{"category": name, "pictures": 9 - len(name), "needed": 10} for name in ("mugs", "")]
+    lines = verdict_lines({"reasons": reasons, "unjudged": few})
+    assert [line.passed for line in lines] == [True, True, True, None, True]
+    assert lines[3].name == "Categories not judged"
+    assert lines[3].text == (
+        "2 categories have fewer pictures to judge by than the 10 each needs, so a loss in one of them would "
+        "not be seen: mugs (5), no category (9)."
+    )
+    many = [{"category": f"c{k}", "pictures": 1, "needed": 10} for k in range(60)]
+    assert verdict_lines({"unjudged": many})[0].text.endswith("c38 (1), c39 (1), 20 more.")
+    assert verdict_lines({"reasons": reasons, "unjudged": []}) == verdict_lines({"reasons": reasons})
+
+
+def test_a_category_the_gate_passed_over_stands_on_every_page_of_the_verdict_in_the_api_and_the_trail(
+    ada: Client,
+) -> None:
+    rows = labelled_rows(40)
+    run = trained(frozen([replace(row, category="lamps") for row in rows[:4]] + rows[4:]))
+    assert run.candidate is not None
+    told = "lamps (4)"
+    for page in (
+        reverse("models"),
+        reverse("model", args=[run.candidate.pk]),
+        reverse("model-card", args=[run.candidate.pk]),
+        reverse("run", args=[run.pk]),
+    ):
+        assert told in ada.get(page).content.decode(), page
+    api = ada.get(f"/api/v1/models/{run.candidate.pk}/").json()
+    assert api["verdict"]["unjudged"] == [{"category": "lamps", "pictures": 4, "needed": 10}]
+    event = Event.objects.get(verb="train.evaluated")
+    assert event.after["too_few_to_judge"] == {"lamps": 4}
+    assert event.after["needed_to_judge"] == 10
+
+
 def test_the_time_left_is_told_only_once_it_can_be_guessed() -> None:
     dataset = DatasetVersion.objects.create(name="v1", digest="0" * 64, row_count=40)
     run = TrainingRun(dataset=dataset, trigger="button", state="running", step="loading", progress=0.02)

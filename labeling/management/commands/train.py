@@ -64,3 +64,6 @@ class Command(BaseCommand):
         for reason in verdict["reasons"]:
             mark = "passed" if reason["passed"] else "FAILED"
             self.stdout.write(f"  {reason['check']} {reason['detail']}: {reason['value']:.4g} ({mark})")
+        for each in verdict.get("unjudged", []):
+            few = f"{each['pictures']} of the {each['needed']} pictures needed"
+            self.stdout.write(f"  categories {each['category'] or '(none)'}: not judged, {few}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scoring.core.promotion import Check, GateRules, Reason, Trial, Verdict, judge
+from scoring.core.promotion import Check, GateRules, Reason, Trial, Unjudged, Verdict, judge
 from scoring.core.types import NotFiniteError
 
 RULES = GateRules()
@@ -38,6 +38,7 @@ def test_a_better_model_passes_every_check() -> None:
     verdict = verdict_of(trial_of(error=4.0))
     assert verdict.promote
     assert all(reason.passed for reason in verdict.reasons)
+    assert verdict.unjudged == ()
     assert reason_of(verdict, Check.ERROR).value < -2.0
     assert [r.check for r in verdict.reasons] == [
         "enough_labels",
@@ -81,11 +82,14 @@ def test_one_category_that_suffers_is_enough_to_refuse_and_is_named() -> None:
     assert reason_of(verdict, Check.CATEGORIES, "mugs").passed
 
 
-def test_a_category_of_nine_pictures_is_not_judged() -> None:
-    trial = trial_of(20)
-    named = ["rare"] * 9 + ["common"] * 11
+def test_categories_of_too_few_pictures_are_not_judged_and_named_the_largest_first() -> None:
+    trial = trial_of(30)
+    named = ["rare"] * 9 + ["common"] * 10 + [""] * 4 + ["odd"] * 4 + ["lamps"] * 3
     verdict = verdict_of(replace(trial, categories=named))
     assert [r.detail for r in verdict.reasons if r.check == Check.CATEGORIES] == ["common"]
+    assert verdict.unjudged == tuple(
+        Unjudged(name, count, 10) for name, count in [("rare", 9), ("", 4), ("odd", 4), ("lamps", 3)]
+    )
 
 
 def test_intervals_that_hold_too_little_are_refused() -> None:
