@@ -128,22 +128,13 @@ def _planes(image: Image.Image) -> list[ByteArray]:
     return [np.asarray(band, dtype=np.uint8) for band in image.split()]
 
 
-def _luma(
-    red: npt.NDArray[np.generic], green: npt.NDArray[np.generic], blue: npt.NDArray[np.generic]
-) -> FloatArray:
-    luma: FloatArray = LUMA[0] * red
-    luma += LUMA[1] * green
-    luma += LUMA[2] * blue
-    return luma
-
-
 def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:
     """Native luma (<= 384 a side) at the middle of the product, on the 8-pixel grid of JPEG."""
     width, height = picture.image.size
     middle = foreground.middle
     left, top = _grid_start(middle[0] * width, width), _grid_start(middle[1] * height, height)
     box = (left, top, min(width, left + CROP_SIDE), min(height, top + CROP_SIDE))
-    return _luma(*_planes(picture.image.crop(box)))
+    return np.asarray(picture.image.crop(box).convert("F"), dtype=np.float32)  # BT.601, unrounded
 
 
 def _grid_start(centre: float, extent: int) -> int:
