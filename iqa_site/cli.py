@@ -8,7 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scoring.kept import Chosen
 
 DESCRIPTION = "Human-in-the-loop quality assessment of product pictures."
 
@@ -45,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     score = commands.add_parser("score", help="score a folder into a CSV, without any server")
     score.add_argument("folder", type=Path)
     score.add_argument("--out", type=Path, default=Path("scores.csv"))
+    score.add_argument("--model", help="of a house: champion, displayed, or a name (default: what ships)")
+    score.add_argument("--house", type=Path, help="its data folder (default: $VITRINE_DATA, else ./var)")
     commands.add_parser("pretrain", help="fit the base head on synthetic damage", add_help=False)
     commands.add_parser("evaluate", help="measure the model against labels", add_help=False)
     return parser
@@ -54,9 +61,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path(os.environ.get("VITRINE_DATA", "") or "var"),
+        default=_usual_data(),
         help="data folder (default: $VITRINE_DATA, else ./var)",
     )
+
+
+def _usual_data() -> Path:
+    return Path(os.environ.get("VITRINE_DATA", "") or "var")
 
 
 def _run(wanted: argparse.Namespace, extra: Sequence[str]) -> int:
@@ -141,9 +152,29 @@ def _call_in_own_house(name: str, data: Path, words: Sequence[str]) -> int:
 
 
 def _score(wanted: argparse.Namespace, extra: Sequence[str]) -> int:
-    from scoring.offline import score_folder
+    from scoring.offline import score_files, score_folder
 
-    return int(score_folder(wanted.folder, out=wanted.out))
+    if wanted.model is None:
+        if wanted.house is not None:
+            print("--house belongs to --model: say which model of the house.", file=sys.stderr)
+            return 1
+        return int(score_folder(wanted.folder, out=wanted.out))
+    from iqa_site.borrow import BorrowError
+
+    try:
+        chosen = _model_of_house(wanted.model, wanted.house)
+    except BorrowError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Model: {chosen.model.name}", file=sys.stderr)
+    scorer = partial(score_files, model=chosen.model)
+    return int(score_folder(wanted.folder, out=wanted.out, scorer=scorer))
+
+
+def _model_of_house(name: str, house: Path | None) -> Chosen:
+    from iqa_site.borrow import borrow_model
+
+    return borrow_model(name, house or _usual_data())
 
 
 def _pretrain(wanted: argparse.Namespace, extra: Sequence[str]) -> int:
@@ -155,7 +186,7 @@ def _pretrain(wanted: argparse.Namespace, extra: Sequence[str]) -> int:
 def _evaluate(wanted: argparse.Namespace, extra: Sequence[str]) -> int:
     from scoring.evaluate import main as evaluate
 
-    return evaluate(list(extra)) or 0
+    return evaluate(list(extra), choose=_model_of_house) or 0
 
 
 COMMANDS = {

@@ -65,8 +65,8 @@ class House:
         if not self.tenancy.take():
             left = processes.processes_marked(self.data)
             processes.end_processes(left, first=signal.SIGKILL, patience_s=5)
-        self.redis_url = _given("REDIS_URL") or self._embed(ValkeyServer(self.data))
-        self.database_url = _given("DATABASE_URL") or self._embed(PostgresServer(self.data))
+        self.redis_url = given("REDIS_URL") or self._embed(ValkeyServer(self.data))
+        self.database_url = given("DATABASE_URL") or self._embed(PostgresServer(self.data))
 
     def _embed(self, server: EmbeddedServer) -> str:
         self.servers.append(server)
@@ -89,14 +89,15 @@ class House:
         program = Program(server.name, again, f"logs/{server.name}.log", child=server.child)
         self.supervisor.add(program, now=time.monotonic())
 
-    def open_quietly(self) -> None:
+    def open_quietly(self, *, workers: bool = True) -> None:
         """Servers, tables and workers without the web, for a command that needs them for a while."""
         self.move_in()
         self.wait_for_servers()
         due = [step for step in self.steps_due() if step == "--migrate"]
         if due:
             self.finish_preparing(self.start_preparing(*due, "--bootstrap", "--no-sample"), due)
-        self.start_workers()
+        if workers:
+            self.start_workers()
         self.tenancy.announce(Instance(os.getpid(), "", self.database_url, self.redis_url))
 
     # --- preparation ----------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ class House:
     def steps_due(self) -> list[str]:
         """``--migrate`` and ``--static`` unless nothing changed since they last succeeded."""
         known, now = prepare.recorded(self.data), self._fingerprints()
-        given_elsewhere = bool(_given("DATABASE_URL"))  # its tables are not ours to remember
+        given_elsewhere = bool(given("DATABASE_URL"))  # its tables are not ours to remember
         return [
             flag
             for flag, key in STEPS
@@ -247,7 +248,7 @@ def web_command(bind: str) -> list[str]:
     return ["gunicorn", "iqa_site.wsgi:application", f"--bind={bind}", *words]
 
 
-def _given(name: str) -> str:
+def given(name: str) -> str:
     """A setting from the environment, or the file that ``name_FILE`` names, read as env.py does."""
     path = os.environ.get(f"{name}_FILE", "")
     return Path(path).read_text(encoding="utf-8").strip() if path else os.environ.get(name, "")

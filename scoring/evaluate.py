@@ -1,20 +1,28 @@
-"""``vitrine evaluate``: measure the model against people's labels, without any server.
+"""``vitrine evaluate``: measure a model against people's labels, without any server.
 
     vitrine evaluate --data labels.csv [--out FOLDER] [--pass 60]
+                     [--model champion [--house FOLDER] [--unseen]]
 
 The CSV names pictures beside it: a column ``path``, and ``score`` (0-100) or ``mos`` (1-5). It may also
 have ``category``, ``std`` with ``votes`` (for the ceiling the labels set), and of any defect a column of the
 share of people who saw it, 0-1. ``--out`` takes report.json, report.txt, predictions.csv and two plots.
+
+The model is the one that ships with Vitrine, or what VITRINE_WEIGHTS names. ``--model`` takes one of a house:
+champion (makes new scores), displayed (whose scores people see), or a name from the Models page.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +30,22 @@ from scoring.core import plots, report
 from scoring.core.exports import safe_cell
 from scoring.core.report import Answers
 from scoring.core.types import Defect
+from scoring.kept import Chosen, KeptModel, base_kept
 from scoring.labelled import Labelled, TableError, read_labels
 from scoring.offline import FileScore, Scorer, score_files, score_paths
 
 MOST_NAMED = 10  # of the pictures that could not be scored
 
+Choose = Callable[[str, Path | None], Chosen]  # the model of this name in the house of this data folder
 
-def main(argv: Sequence[str] | None = None, *, scorer: Scorer = score_files) -> int:
-    """Run the command; returns the exit status: 2 for a CSV that cannot be used."""
+
+def main(
+    argv: Sequence[str] | None = None, *, scorer: Scorer | None = None, choose: Choose | None = None
+) -> int:
+    """Run the command; returns the exit status: 2 for a CSV that cannot be used.
+
+    ``choose`` finds a model of a house, and raises RuntimeError with words for people where it cannot.
+    """
     options = _parser().parse_args(argv)
     try:
         table = read_labels(options.data)
@@ -38,8 +54,14 @@ def main(argv: Sequence[str] | None = None, *, scorer: Scorer = score_files) -> 
         return 2
     if table.passed_over:
         print(f"Columns passed over: {', '.join(table.passed_over)}", file=sys.stderr)
-    rows = table.rows
-    results = score_paths([str(row.path) for row in rows], scorer)
+    try:
+        chosen = _chosen(options, choose)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    rows, taught = parted(table.rows, chosen.taught, unseen=options.unseen)
+    results = score_paths([str(row.path) for row in rows], scorer or partial(score_files, model=chosen.model))
+    results = in_their_category(results, rows, chosen.model)
     scored = [(row, result) for row, result in zip(rows, results, strict=True) if not result.error]
     _tell_unscored(rows, results)
     if len(scored) < 2:
@@ -47,10 +69,61 @@ def main(argv: Sequence[str] | None = None, *, scorer: Scorer = score_files) -> 
         return 1
     answers = answers_of(scored)
     told = report.report_of(answers, rng=np.random.default_rng(options.seed), pass_mark=options.pass_mark)
+    print(f"Model: {chosen.model.name}")
     print(report.as_text(told))
     if options.out is not None:
-        _write(options.out, told, answers, [row for row, _ in scored])
+        about = {"model": chosen.model.name, "taught_by_these": 0 if options.unseen else taught}
+        _write(options.out, told, answers, [row for row, _ in scored], about)
     return 0
+
+
+def _chosen(options: argparse.Namespace, choose: Choose | None) -> Chosen:
+    """The model asked for; without a word the one that needs no house."""
+    if options.model is None:
+        if options.house is not None or options.unseen:
+            raise RuntimeError("--house and --unseen belong to --model: say which model of the house.")
+        return Chosen(base_kept())
+    if choose is None:
+        raise RuntimeError("There is no house to take a model from.")
+    return choose(options.model, options.house)
+
+
+def parted(rows: Sequence[Labelled], taught: frozenset[str], *, unseen: bool) -> tuple[list[Labelled], int]:
+    """The rows to judge by, and how many of all have taught the model: on those it is flattered."""
+    seen = [bool(taught) and _has_taught(row.path, taught) for row in rows]
+    if any(seen):
+        words = "left out" if unseen else "figures on them flatter it; --unseen leaves them out"
+        told = f"{sum(seen)} of {len(rows)} pictures taught this model or set its intervals: {words}."
+        print(told, file=sys.stderr)
+    return [row for row, was in zip(rows, seen, strict=True) if not (unseen and was)], sum(seen)
+
+
+def _has_taught(path: Path, taught: frozenset[str]) -> bool:
+    """Whether these bytes came in once and taught; pictures of the media folder bear their digest as name."""
+    if path.stem in taught:
+        return True
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() in taught
+    except OSError:
+        return False
+
+
+def in_their_category(
+    results: Sequence[FileScore], rows: Sequence[Labelled], model: KeptModel
+) -> list[FileScore]:
+    """The same scores with the interval of each picture's category, where the model has one of its own."""
+    head = model.head()
+    if not head.category_factors:
+        return list(results)
+    told = []
+    for result, reach in zip(results, head.factors([row.category for row in rows]), strict=True):
+        if result.overall is not None and result.std is not None:
+            half = float(reach) * result.std
+            result = replace(
+                result, interval=(max(0.0, result.overall - half), min(100.0, result.overall + half))
+            )
+        told.append(result)
+    return told
 
 
 def _tell_unscored(rows: Sequence[Labelled], results: Sequence[FileScore]) -> None:
@@ -86,10 +159,13 @@ def _column(values: Sequence[float | None]) -> report.Array:
     return np.array([float("nan") if value is None else value for value in values], dtype=np.float64)
 
 
-def _write(out: Path, told: report.Report, answers: Answers, rows: Sequence[Labelled]) -> None:
+def _write(
+    out: Path, told: report.Report, answers: Answers, rows: Sequence[Labelled], about: dict[str, Any]
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(told.as_dict(), indent=1) + "\n", encoding="utf-8")
-    (out / "report.txt").write_text(report.as_text(told) + "\n", encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(about | told.as_dict(), indent=1) + "\n", encoding="utf-8")
+    text = f"Model: {about['model']}\n{report.as_text(told)}\n"
+    (out / "report.txt").write_text(text, encoding="utf-8")
     picture = plots.scatter(
         answers.people, answers.predicted, title=f"{told.pictures} pictures, SRCC {told.srcc.value:.3f}"
     )
@@ -108,7 +184,7 @@ def _write(out: Path, told: report.Report, answers: Answers, rows: Sequence[Labe
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vitrine evaluate",
-        description="Measure the model against people's labels.",
+        description="Measure a model against people's labels.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=__doc__,
     )
@@ -118,4 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pass", dest="pass_mark", type=float, default=60.0, help="score from which a picture passes"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--model", help="of a house: champion, displayed, or a name from the Models page")
+    parser.add_argument("--house", type=Path, help="its data folder (default: $VITRINE_DATA, else ./var)")
+    parser.add_argument("--unseen", action="store_true", help="leave out pictures that taught the model")
     return parser

@@ -24,6 +24,7 @@ from scoring.core.types import ACR_HIGH, ACR_LOW, Defect, Dimension, Prediction
 
 if TYPE_CHECKING:
     from scoring.gate import AdmittedPicture
+    from scoring.kept import KeptModel
 
 PROCESSES = 2
 BATCH = 8  # files a process takes at once: the network reads them together
@@ -119,20 +120,24 @@ def files_below(folder: Path, *, leave_out: Path) -> Iterator[Path]:
                 yield path
 
 
-def score_files(paths: Sequence[str]) -> list[FileScore]:
-    """The model's scores of some files, in their order. Runs in a worker process, which keeps it warm."""
+def score_files(paths: Sequence[str], model: KeptModel | None = None) -> list[FileScore]:
+    """Scores of some files by ``model``, else by the base weights, in their order. Runs in a worker process,
+    which keeps the model warm."""
     from scoring.core.predict import predict_pictures
     from scoring.core.types import ImageFeatures
-    from scoring.device import base_head, extract_each
+    from scoring.device import extract_each
+    from scoring.kept import base_kept
 
+    model = model or base_kept()
     admitted = [_admitted(path) for path in paths]
     pictures = [each for each in admitted if not isinstance(each, FileScore)]
     extracted = extract_each(
         [picture.stored for picture in pictures],
         jpeg_qualities=[picture.jpeg_quality for picture in pictures],
+        weights=model.encoder,
     )
     good = [each for each in extracted if isinstance(each, ImageFeatures)]
-    predictions = iter(predict_pictures(head=base_head(), features=good))
+    predictions = iter(predict_pictures(head=model.head(), features=good))
     scored = iter(
         FileScore.of(next(predictions)) if isinstance(each, ImageFeatures) else FileScore(error=f"{each}")
         for each in extracted

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from scoring import device
-from scoring.core.checkpoint import WeightsError, read_tensors
-from scoring.core.head import Head, head_from_tensors
+from scoring.core.checkpoint import WeightsError
+from scoring.core.head import Head
+from scoring.core.splits import HOLDOUT
+from scoring.errors import NotThereError
 from scoring.events import event_note
+from scoring.kept import KeptModel, kept_head
 from scoring.locks import serving_lock
-from scoring.models import ModelVersion, ScoringJob, Serving
+from scoring.models import DatasetRow, ModelVersion, ScoringJob, Serving
 
 BASE_NAME = "base"
+MOST_NAMED = 10
 State = ModelVersion.State
 
 
@@ -81,7 +85,14 @@ def models_folder() -> Path:
 
 def head_of(model: ModelVersion) -> Head:
     """The head of a model, kept in memory by digest; WeightsError when its file is damaged or missing."""
-    return _head(model.kind, model.weights_digest, model.feature_version)
+    if _is_shipped(model):
+        return device.base_head()
+    return kept_head(models_folder(), model.weights_digest, model.feature_version)
+
+
+def _is_shipped(model: ModelVersion) -> bool:
+    """Whether these are the base weights of this release, whose head lies beside their encoder."""
+    return model.kind == ModelVersion.Kind.BASE and model.weights_digest == device.weights_digest()
 
 
 def encoder_of(model: ModelVersion) -> Path:
@@ -113,13 +124,31 @@ def is_at_hand(model: ModelVersion) -> bool:
     return True
 
 
-@lru_cache(maxsize=8)
-def _head(kind: str, digest: str, feature_version: str) -> Head:
-    if kind == ModelVersion.Kind.BASE and digest == device.weights_digest():
-        return device.base_head()
-    tensors = {
-        name.removeprefix(device.HEAD_PREFIX): value
-        for name, value in read_tensors(models_folder(), digest).items()
-        if not name.startswith(device.ENCODER_PREFIX)
-    }
-    return head_from_tensors(tensors, feature_version=feature_version)
+def model_called(word: str) -> ModelVersion:
+    """The model of this name, or the one that is ``champion`` or ``displayed``; NotThereError names some."""
+    row = serving()
+    by_place = {"champion": row.champion, "displayed": row.displayed}
+    found = by_place.get(word) or ModelVersion.objects.filter(name=word).first()
+    if found is None:
+        known = ", ".join(ModelVersion.objects.values_list("name", flat=True)[:MOST_NAMED])
+        words = _("There is no model {word}. There are champion, displayed, {known}.")
+        raise NotThereError(words.format(word=word, known=known))
+    return found
+
+
+def model_kept(model: ModelVersion) -> KeptModel:
+    """Where its files lie, once they could be read; WeightsError when they cannot."""
+    head_of(model)
+    folder = None if _is_shipped(model) else models_folder()
+    return KeptModel(model.name, encoder_of(model), folder, model.weights_digest if folder else "")
+
+
+def pictures_taught(model: ModelVersion) -> frozenset[str]:
+    """SHA-256 of the pictures that taught a model, or what it grew from, or set its intervals."""
+    datasets: list[int] = []
+    step: ModelVersion | None = model
+    while step is not None:
+        datasets += [step.dataset_id] if step.dataset_id else []
+        step = step.parent
+    rows = DatasetRow.objects.filter(dataset__in=datasets).exclude(split=HOLDOUT)
+    return frozenset(rows.values_list("image__digest", flat=True))

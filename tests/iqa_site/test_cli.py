@@ -101,3 +101,22 @@ def test_a_command_opens_the_house_for_itself_and_leaves_it_in_order(
     assert running_instance(data) is None
     assert cli.main(["export", "--data", str(data), "--fromat", "csv"]) == 2
     assert "--fromat" in capfd.readouterr().err
+    score = ["score", str(tmp_path), "--house", str(data), "--out", str(tmp_path / "scores.csv")]
+    assert cli.main([*score, "--model", "fast-99"]) == 1
+    assert "There is no model fast-99. There are champion, displayed, base-" in capfd.readouterr().err
+    assert not (data / "run.json").exists()
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate"])
+def test_a_model_of_a_house_that_is_not_there_is_refused_and_none_is_made(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    house, table = tmp_path / "house", tmp_path / "labels.csv"
+    table.write_text("path,score\na.jpg,5\n")
+    words = {"score": ["score", str(tmp_path)], "evaluate": ["evaluate", "--data", str(table)]}[command]
+    assert cli.main([*words, "--model", "champion", "--house", str(house)]) == 1
+    assert f"There is no house in {house}." in capsys.readouterr().err
+    assert not house.exists()
+    assert cli.main([*words, "--house", str(house)]) == 1
+    assert "--model" in capsys.readouterr().err

@@ -21,10 +21,12 @@ import psutil
 import pytest
 
 from iqa_site import prepare, processes
+from iqa_site.borrow import borrow_model
 from iqa_site.house import _allowed_hosts
 from iqa_site.instance import running_instance
 from iqa_site.launcher import _free_port_from, _name_to_open
 from iqa_site.supervisor import BACKOFF_S, STEADY_S, Program, Supervisor
+from scoring import device
 
 ADDRESS = re.compile(r"http://[\w.:\[\]]+/\S*")
 ROOT = Path(__file__).parents[2]
@@ -255,6 +257,7 @@ def test_the_house_from_first_start_to_hard_kill(folder: Path) -> None:
     try:
         _first_start_prints_one_address(house)
         _a_second_run_is_refused(folder, house)
+        _its_champion_can_be_borrowed(folder)
         _parts_that_die_come_back(house)
     finally:
         before = time.monotonic()
@@ -291,6 +294,14 @@ def _a_second_run_is_refused(folder: Path, house: RunningHouse) -> None:
     assert f"already runs on {folder}" in second.stdout
     assert house.base in second.stdout
     assert _status(house.base + "/livez") == 200
+
+
+def _its_champion_can_be_borrowed(folder: Path) -> None:
+    """By a command of another process, which needs no server from then on."""
+    chosen = borrow_model("champion", folder)
+    assert chosen.model.name.startswith("base-")
+    assert chosen.model.head().feature_version == device.feature_version()
+    assert chosen.taught == frozenset()
 
 
 def _workers(house: RunningHouse) -> list[psutil.Process]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scoring.evaluate import main
+from scoring import device
+from scoring.core.head import Head
+from scoring.evaluate import Choose, main, parted
+from scoring.kept import Chosen, KeptModel
 from scoring.labelled import read_labels
 from scoring.offline import FileScore
 
@@ -66,6 +71,53 @@ def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureF
         "intervals.svg",
         "predictions.csv",
     }
+
+
+def house_with(head: Head, taught: frozenset[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Choose:
+    """A house whose champion has this head and was taught by these pictures."""
+    monkeypatch.setattr(KeptModel, "head", lambda _: head)
+
+    def choose(name: str, house: Path | None) -> Chosen:
+        if (name, house) != ("champion", folder):
+            raise RuntimeError(f"There is no model {name}.")
+        return Chosen(KeptModel("fast-7", folder), taught)
+
+    return choose
+
+
+def test_a_model_of_a_house_is_named_keeps_its_categories_intervals_and_is_not_flattered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[f"{k}.jpg", k + 9, "mugs" if k < 50 else "hats"] for k in range(10, 90, 4)]
+    table = labels(tmp_path, rows, ("path", "score", "category"))
+    for k in (10, 50):
+        (tmp_path / f"{k}.jpg").write_bytes(b"picture %d" % k)
+    digest = hashlib.sha256(b"picture 10").hexdigest()
+    head = replace(device.base_head(), interval_factor=2.0, category_factors={"mugs": 1.0})
+    house = house_with(head, frozenset([digest]), tmp_path, monkeypatch)
+    words = ["--data", str(table), "--out", str(tmp_path), "--house", str(tmp_path), "--unseen"]
+    assert main([*words, "--model", "champion"], scorer=by_name, choose=house) == 0
+    text, aside = capsys.readouterr()
+    assert text.startswith("Model: fast-7\n19 pictures;")
+    assert aside == "1 of 20 pictures taught this model or set its intervals: left out.\n"
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert (told["model"], told["taught_by_these"], told["pictures"]) == ("fast-7", 0, 19)
+    away = told["coverage"]["value"]  # 9 points: inside 2 x 5 of ten hats, outside 1 x 5 of nine mugs
+    assert away == pytest.approx(10 / 19, abs=1e-3)
+    assert main([*words, "--model", "fast-8"], scorer=by_name, choose=house) == 1
+    assert "There is no model fast-8." in capsys.readouterr().err
+    rows_kept, taught = parted(read_labels(table).rows, frozenset([digest]), unseen=False)
+    assert (len(rows_kept), taught) == (20, 1)
+    assert "figures on them flatter it; --unseen leaves them out." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--unseen"], ["--house", "."]])
+def test_words_about_a_house_without_a_model_are_refused(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = labels(tmp_path, [["5.jpg", 5], ["6.jpg", 6]], ("path", "score"))
+    assert main(["--data", str(table), *words], scorer=by_name) == 1
+    assert "belong to --model" in capsys.readouterr().err
 
 
 def test_votes_1_to_5_are_read_as_scores(tmp_path: Path) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
+import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from scoring import device
 from scoring.core.promotion import Check
 from scoring.duel import champion_when, duel_now
-from scoring.models import DatasetVersion, Event, ModelVersion, Serving, TrainingRun
+from scoring.kept import Chosen, kept_head
+from scoring.models import DatasetRow, DatasetVersion, Event, ModelVersion, Serving, TrainingRun
 from scoring.promote import model_promote
-from scoring.registry import base_model_ensure, serving
+from scoring.registry import base_model_ensure, head_of, model_called, models_folder, serving
 from scoring.rescore import rescore_chunks
 from scoring.verdicts import CHECK_WORDS, reason_words, verdict_lines
 from scoring.views.runs import live_of
@@ -247,6 +252,29 @@ def test_a_category_the_gate_passed_over_stands_on_every_page_of_the_verdict_in_
     event = Event.objects.get(verb="train.evaluated")
     assert event.after["too_few_to_judge"] == {"lamps": 4}
     assert event.after["needed_to_judge"] == 10
+
+
+def test_where_a_models_weights_lie_is_told_with_the_pictures_that_taught_it() -> None:
+    rows = labelled_rows(40)
+    model = trained(frozen([replace(row, is_holdout=True) for row in rows[:5]] + rows[5:])).candidate
+    assert model is not None
+    told = StringIO()
+    call_command("weights", model.name, stdout=told)
+    chosen = Chosen.from_json(told.getvalue())
+    assert chosen.model.name == model.name
+    assert chosen.model.encoder == device.BASE_WEIGHTS
+    vector = np.ones((1, len(head_of(model).mean)), dtype=np.float32)
+    assert chosen.model.head().predict(vector).overall == head_of(model).predict(vector).overall
+    splits = dict(DatasetRow.objects.filter(dataset=model.dataset).values_list("image__digest", "split"))
+    assert chosen.taught == {digest for digest, split in splits.items() if split != "holdout"}
+    assert len(chosen.taught) < 40
+    assert model_called("champion") == serving().champion
+    with pytest.raises(CommandError, match="There is no model fast-x"):
+        call_command("weights", "fast-x")
+    (models_folder() / f"{model.weights_digest}.safetensors").unlink()
+    kept_head.cache_clear()
+    with pytest.raises(CommandError, match="There are no weights"):
+        call_command("weights", model.name)
 
 
 def test_the_time_left_is_told_only_once_it_can_be_guessed() -> None:
