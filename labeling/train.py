@@ -25,6 +25,7 @@ def retrain(
     by: User | None,
     kind: str = "fast",
     trigger: str = "button",
+    seed: int = 0,
     promote: bool = True,
 ) -> TrainingRun:
     """Freeze the labels if they changed and queue a retrain on them. Admins only; None is the system.
@@ -47,6 +48,7 @@ def retrain(
         kind=kind,
         trigger=trigger,
         started_by=by,
+        seed=seed,
         promote=promote,
         origin=_origin(project),
     )

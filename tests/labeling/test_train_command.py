@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labeling.models import Consensus, Project
+from labeling.train import newest_run
 from scoring.models import DatasetVersion, TrainingRun
 from scoring.train import training_execute
 from tests.conftest import Cast
@@ -73,6 +74,29 @@ def test_a_frozen_version_is_taken_as_it_is(cast: Cast) -> None:
     told("--no-promote", "--dataset", name)
     assert DatasetVersion.objects.count() == 1
     assert TrainingRun.objects.count() == 2
+
+
+@pytest.mark.usefixtures("_worker")
+def test_a_deep_retrain_is_the_row_that_the_page_would_make(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled(cast.project, 12)
+    with pytest.raises(CommandError, match=r"A deep retrain needs \d+ labels to learn from"):
+        told("--kind", "deep")
+    assert not TrainingRun.objects.exists()
+    monkeypatch.setattr("scoring.deep.FEWEST_TAUGHT", 1)
+    monkeypatch.setattr("scoring.deep.FEWEST_HOLDOUT", 0)
+    monkeypatch.setattr("labeling.management.commands.train.time.sleep", _interrupted)
+    with pytest.raises(CommandError, match="goes on whenever the house runs"):
+        told("--kind", "deep", "--seed", "3", "--no-promote")
+    run = TrainingRun.objects.get()
+    assert (run.kind, run.trigger, run.state, run.seed) == ("deep", "command", "queued", 3)
+    assert run == newest_run(project=cast.project)  # found again by the project's own rules
+    assert run.options["promote"] is False
+
+
+def _interrupted(_: float) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
