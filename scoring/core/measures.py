@@ -92,8 +92,9 @@ def measure_picture(picture: Picture, foreground: Foreground | None = None) -> M
     width, height = picture.image.size
     small = small_copy(picture)
     foreground = foreground or estimate_foreground(small)
-    planes = np.stack(_planes(small)).astype(np.float32)
-    luma = np.tensordot(LUMA, planes, axes=1)
+    levels = _planes(small)
+    planes = levels.astype(np.float32)
+    luma = np.asarray(LUMA @ planes.reshape(3, -1), dtype=np.float32).reshape(planes.shape[1:])
     steps = _steps(luma)
     product = _mask_at(foreground.mask, luma.shape)
     if not product.any():
@@ -108,7 +109,7 @@ def measure_picture(picture: Picture, foreground: Foreground | None = None) -> M
         **_framing(foreground),
         **_rim(planes, steps),
         **laid_over_by(luma),
-        **letters_of(small),
+        **letters_of(levels, luma),
         "shortest_side": float(min(width, height)),
         "megapixels": width * height / 1e6,
         "aspect": max(width, height) / min(width, height),
@@ -123,9 +124,9 @@ def small_copy(picture: Picture) -> Image.Image:
     return picture.reduced(shrinking(picture.image.size, SMALL_SIDE))
 
 
-def _planes(image: Image.Image) -> list[ByteArray]:
-    """Red, green and blue, each in one piece: several times as fast as taking pixels apart."""
-    return [np.asarray(band, dtype=np.uint8) for band in image.split()]
+def _planes(image: Image.Image) -> ByteArray:
+    """Red, green and blue (3, h, w), each in one piece: several times as fast as taking pixels apart."""
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 
 def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:
