@@ -143,14 +143,17 @@ def _solid(mask: Mask) -> Mask:
 
 def grown(mask: Mask, times: int) -> Mask:
     """The mask and what is at most so many steps up, down, left or right of it."""
+    height, width = mask.shape
+    stride = width + 1  # a column of nothing, so that steps past the ends of rows lead nowhere
+    wide = np.zeros((height, stride), dtype=bool)
+    wide[:, :-1] = mask
     for _ in range(times):
-        wider = mask.copy()
-        wider[1:] |= mask[:-1]
-        wider[:-1] |= mask[1:]
-        wider[:, 1:] |= mask[:, :-1]
-        wider[:, :-1] |= mask[:, 1:]
-        mask = wider
-    return mask
+        before, after = wide.ravel().copy(), wide.ravel()
+        for apart in (1, stride):
+            after[apart:] |= before[:-apart]
+            after[:-apart] |= before[apart:]
+        wide[:, -1] = False
+    return wide[:, :-1]
 
 
 def _filled(mask: Mask) -> Mask:

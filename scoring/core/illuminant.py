@@ -32,10 +32,12 @@ FLOOR = 4.0  # levels added before a logarithm, so that dark noise says little
 
 def tint_of(planes: FloatArray) -> dict[str, float]:
     """All TINT_NAMES of float32 (3, h, w), 0-255."""
+    logs = np.log2(planes + np.float32(FLOOR))
     thin = planes[:, ::2, ::2].reshape(3, -1)
-    top, bottom = thin.max(axis=0), thin.min(axis=0)
-    luma = thin.mean(axis=0)
-    warmth, green = _chroma(thin)
+    red, green, blue = thin
+    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    luma = (red + green + blue) / 3
+    warmth, green = _chroma(logs[:, ::2, ::2].reshape(3, -1))
     lit = np.flatnonzero((luma > 30) & (bottom < 250))
     colourless = (top - bottom) < COLOURLESS * (top + 1.0)
     told = {
@@ -47,7 +49,7 @@ def tint_of(planes: FloatArray) -> dict[str, float]:
             for name, (a, b) in TONES.items()
         },
     }
-    told["grey"], doubt = _grey(planes)
+    told["grey"], doubt = _grey(planes, logs)
     parts = {
         f"tint_{name}_{side}": max(0.0, value)
         for name, (warm, greener) in told.items()
@@ -62,8 +64,8 @@ def balance(colour: FloatArray) -> tuple[float, float]:
     return float(red - blue), float(green - (red + blue) / 2)
 
 
-def _chroma(planes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    red, green, blue = np.log2(planes + FLOOR)
+def _chroma(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    red, green, blue = logs
     return red - blue, green - (red + blue) / 2
 
 
@@ -72,7 +74,7 @@ def _brightest(thin: FloatArray, top: FloatArray, bottom: FloatArray) -> FloatAr
     brightness = (top + bottom) / 2 - (top - bottom)
     rank = int((1 - BRIGHTEST_SHARE) * (brightness.size - 1))
     least = np.partition(brightness, rank)[rank]
-    return np.asarray(thin[:, brightness >= least].mean(axis=1), dtype=np.float32)
+    return np.asarray(thin.take(np.flatnonzero(brightness >= least), axis=1).mean(axis=1), dtype=np.float32)
 
 
 def _peaks(thin: FloatArray) -> FloatArray:
@@ -83,29 +85,27 @@ def _peaks(thin: FloatArray) -> FloatArray:
 
 def _common(warmth: FloatArray, green: FloatArray) -> tuple[float, float]:
     """The most common colour among those that light may have, the more usual ones preferred."""
-    row = ((warmth / BIN) + BINS[0] / 2).astype(np.intp)
-    column = ((green / BIN) + BINS[1] / 2).astype(np.intp)
-    inside = (row >= 0) & (row < BINS[0]) & (column >= 0) & (column < BINS[1])
-    if not inside.any():
+    # A bin more on all sides takes what is too far from grey.
+    row, column = (
+        np.clip(value / BIN + (count / 2 + 1), 0, count + 1).astype(np.intp)
+        for value, count in zip((warmth, green), BINS, strict=True)
+    )
+    room = (BINS[0] + 2, BINS[1] + 2)
+    counts = np.bincount(row * room[1] + column, minlength=room[0] * room[1]).reshape(room)[1:-1, 1:-1]
+    if not counts.any():
         return 0.0, 0.0
-    counts = np.bincount(row[inside] * BINS[1] + column[inside], minlength=BINS[0] * BINS[1])
-    table = np.sqrt(_smooth(counts.reshape(BINS).astype(np.float32))) * _PRIOR
+    table = np.sqrt(_SMOOTH[0] @ counts.astype(np.float32) @ _SMOOTH[1]) * _PRIOR
     at = np.unravel_index(int(table.argmax()), BINS)
     return float(_MIDDLES[0][at[0]]), float(_MIDDLES[1][at[1]])
 
 
-def _smooth(table: FloatArray) -> FloatArray:
-    wide = np.pad(table, 2)
-    down = np.zeros((table.shape[0], wide.shape[1]), dtype=np.float32)
-    for n, k in enumerate(_KERNEL):
-        down += k * wide[n : n + table.shape[0]]
-    smooth = np.zeros_like(table)
-    for n, k in enumerate(_KERNEL):
-        smooth += k * down[:, n : n + table.shape[1]]
-    return smooth
+def _smoothing(count: int) -> FloatArray:
+    """What spreads each of so many bins over those beside it (count, count), by 1, 4, 6, 4, 1."""
+    apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
+    return np.select([apart == 0, apart == 1, apart == 2], [6, 4, 1], 0).astype(np.float32)
 
 
-_KERNEL = (1.0, 4.0, 6.0, 4.0, 1.0)
+_SMOOTH = tuple(_smoothing(count) for count in BINS)
 _MIDDLES = tuple((np.arange(count) + 0.5 - count / 2) * BIN for count in BINS)
 _PRIOR = np.exp(-((_MIDDLES[0][:, None] / 2) ** 2 + _MIDDLES[1][None, :] ** 2) / (2 * USUAL_LIGHT**2)).astype(
     np.float32
@@ -120,7 +120,7 @@ def _tone(warmth: FloatArray, green: FloatArray, where: npt.NDArray[np.bool_]) -
     return middle(warmth[at]), middle(green[at])
 
 
-def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
+def _grey(planes: FloatArray, logs: FloatArray) -> tuple[tuple[float, float], float]:
     """Colour of edges along which all channels change alike, as on grey; and how unlike they still do.
 
     Every second row is asked.
@@ -129,28 +129,31 @@ def _grey(planes: FloatArray) -> tuple[tuple[float, float], float]:
     """
     if min(planes.shape[1:]) < 3:
         return (0.0, 0.0), 1.0
-    logs = np.log2(planes + FLOOR)
-    size = np.log2(np.sqrt(np.square(planes).sum(axis=0)) + FLOOR)
-    turn = _laplacian(size)
-    inner = planes[:, 1:-1:2, 1:-1]
-    top, bottom = inner.max(axis=0), inner.min(axis=0)
+    red, green, blue = planes
+    turn = _turn(np.log2(np.sqrt(red * red + green * green + blue * blue) + np.float32(FLOOR)))
+    red, green, blue = planes[:, 1:-1:2]
+    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     usable = (np.abs(turn) > LEAST_CONTRAST) & (top > 25) & (top < 252) & ((top - bottom) < 0.6 * (top + 1.0))
+    usable[:, 0] = usable[:, -1] = False
     at = np.flatnonzero(usable)
     if len(at) <= FEWEST_PIXELS:
         return (0.0, 0.0), 1.0
     own = turn.ravel()[at]
-    apart = [_laplacian(logs[channel]).ravel()[at] - own for channel in (0, 2)]
+    apart = [_turn(logs[channel]).ravel()[at] - own for channel in (0, 2)]
     unlike = np.sqrt(apart[0] ** 2 + apart[1] ** 2) / (np.abs(own) + LEAST_CONTRAST / 2)
     count = max(30, int(GREY_SHARE * len(at)))
     best = np.flatnonzero(unlike <= np.partition(unlike, count - 1)[count - 1])[:count]
-    red, green, blue = (logs[channel, 1:-1:2, 1:-1].ravel()[at[best]] for channel in range(3))
-    colour = middle(red - blue), middle(green - (red + blue) / 2)
-    return colour, middle(unlike[best])
+    row, column = np.divmod(at[best], turn.shape[1])
+    warmth, greener = _chroma(logs[:, 2 * row + 1, column])
+    return (middle(warmth), middle(greener)), middle(unlike[best])
 
 
-def _laplacian(plane: FloatArray) -> FloatArray:
-    """Four times every second inner row, less its neighbours."""
-    turn = 4 * plane[1:-1:2, 1:-1]
-    for around in (plane[:-2:2, 1:-1], plane[2::2, 1:-1], plane[1:-1:2, :-2], plane[1:-1:2, 2:]):
-        turn -= around
-    return turn
+def _turn(plane: FloatArray) -> FloatArray:
+    """Four times every second inner row, less its neighbours; nothing to rely on in the outer columns."""
+    turn, flat, width = 4 * plane[1:-1], plane.ravel(), plane.shape[1]
+    turn -= plane[:-2]
+    turn -= plane[2:]
+    inner = turn.ravel()
+    inner -= flat[width - 1 : -width - 1]
+    inner -= flat[width + 1 : flat.size - width + 1]
+    return turn[::2]

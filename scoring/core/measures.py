@@ -19,6 +19,7 @@ from scoring.core.illuminant import TINT_NAMES, balance, tint_of
 from scoring.core.lettering import LETTER_NAMES, letters_of
 from scoring.core.seams import laid_over_by
 from scoring.core.shares import middle, share
+from scoring.core.steps import across, down, mean, mean_square
 from scoring.core.types import ByteArray, FloatArray
 
 CROP_SIDE = 384
@@ -26,6 +27,8 @@ SMALL_SIDE = 256
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 OPPOSITES = (("warm", "cold"), ("green", "magenta"))
 RIM_SHARE, MOST_STEP = 0.05, 40.0  # depth of the outer strips; levels
+FEW = 4000  # pixels from which every second row tells how bright they are
+OTHERS = [[other for other in range(4) if other != strip] for strip in range(4)]
 
 MEASURE_UNITS: dict[str, str] = {
     "sharpness": "",  # log10 of Laplacian variance on the product
@@ -95,20 +98,20 @@ def measure_picture(picture: Picture, foreground: Foreground | None = None) -> M
     levels = _planes(small)
     planes = levels.astype(np.float32)
     luma = np.asarray(LUMA @ planes.reshape(3, -1), dtype=np.float32).reshape(planes.shape[1:])
-    steps = _steps(luma)
+    right, below = across(luma), down(luma)
+    laid_over = laid_over_by(luma, right, below)
+    steps = _steps(right, below)
     product = _mask_at(foreground.mask, luma.shape)
-    if not product.any():
-        product = np.ones(luma.shape, dtype=bool)
     values = {
         **detail_of(_product_crop(picture, foreground)),
         "jpeg_quality": 100.0 if picture.jpeg_quality is None else float(picture.jpeg_quality),
-        **_light(luma, product),
-        **_colour(planes, product),
-        **_light_colour(planes),
-        **_background(luma, steps, planes.min(axis=0), foreground),
+        **_light(luma, product if product.any() else ~product),
+        **_colour(planes[:, ::2].reshape(3, -1), product[::2].ravel()),
+        **_light_colour(levels, planes),
+        **_background(luma, steps, levels.min(axis=0), foreground),
         **_framing(foreground),
         **_rim(planes, steps),
-        **laid_over_by(luma),
+        **laid_over,
         **letters_of(levels, luma),
         "shortest_side": float(min(width, height)),
         "megapixels": width * height / 1e6,
@@ -143,13 +146,22 @@ def _grid_start(centre: float, extent: int) -> int:
     return start // 8 * 8
 
 
+def _steps(right: FloatArray, below: FloatArray) -> FloatArray:
+    """Change to the pixel above and to the left, in levels, from that to the right and below."""
+    steps = np.zeros_like(right)
+    np.abs(right.ravel()[:-1], out=steps.ravel()[1:])
+    steps[1:] += np.abs(below)
+    return steps
+
+
 def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
-    inside = np.sort(luma[product])
+    count = np.count_nonzero(product)
+    inside = np.sort(luma[::2][product[::2]] if count > FEW else luma[product])
     ranks = (np.array([0.01, 0.02, 0.5, 0.98, 0.99]) * (len(inside) - 1)).round().astype(np.intp)
     p1, p2, p50, p98, p99 = inside[ranks]
     return {
-        "clipped_high_share": float(1 - np.searchsorted(inside, 252) / len(inside)),
-        "clipped_low_share": float(np.searchsorted(inside, 4, side="right") / len(inside)),
+        "clipped_high_share": np.count_nonzero(product & (luma >= 252)) / count,
+        "clipped_low_share": np.count_nonzero(product & (luma <= 4)) / count,
         "product_luma_p1": float(p1),
         "product_luma_p50": float(p50),
         "product_luma_p99": float(p99),
@@ -158,78 +170,67 @@ def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]
 
 
 def _colour(planes: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Cast from the brightest, least coloured surroundings; without any, from the whole picture."""
-    planes, product = planes[:, ::2], product[::2]  # every second row tells as much
+    """Cast from the brightest, least coloured surroundings; without any, from the whole picture. Of red,
+    green and blue (3, n), and which of those n places show the product."""
     red, green, blue = planes
     top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     saturation = (top - bottom) / (top + 1.0)
     outside = ~product & (top > 90) & (saturation < 0.45)
     at = np.flatnonzero(outside if share(outside) > 0.05 else top >= 0)
-    r, g, b = (middle(plane.ravel()[at[:: max(1, len(at) // 6000)]]) for plane in planes)
+    r, g, b = (middle(plane[at[:: max(1, len(at) // 6000)]]) for plane in planes)
     warmth, magenta = float(r - b), float(g - (r + b) / 2)
     yellow_blue, red_green = (red + green) / 2 - blue, red - green
-    spread = np.hypot(red_green.std(), yellow_blue.std())
+    means = mean(yellow_blue), mean(red_green)
+    spread = np.sqrt(sum(mean_square(each) for each in (yellow_blue, red_green)) - np.square(means).sum())
     return {
         "cast_chroma": float(np.hypot(warmth / 2, magenta)),
         "cast_warmth": warmth,
         "cast_green": magenta,
-        "saturation": float(saturation.mean()),
+        "saturation": mean(saturation),
         # Hasler and Suesstrunk, Measuring colourfulness in natural images, 2003.
-        "colourfulness": float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean())),
+        "colourfulness": float(spread + 0.3 * np.hypot(*means)),
     }
 
 
-def _light_colour(planes: FloatArray) -> dict[str, float]:
+def _light_colour(levels: ByteArray, planes: FloatArray) -> dict[str, float]:
     """Colour of the light by what should be white and by edges, and where single channels burn out.
 
     Grey-edge: van de Weijer, Gevers and Gijsenij, Edge-based color constancy, 2007.
     """
     tint = tint_of(planes)
     warmth, green = (tint[f"tint_highlight_{a}"] + tint[f"tint_highlight_{b}"] for a, b in OPPOSITES)
-    edges = np.array([_edge_level(plane) for plane in planes])
-    edge_warmth, edge_green = balance(edges)
+    edge_warmth, edge_green = balance(np.array([_edge_level(plane) for plane in planes]))
     return {
         **tint,
         "highlight_cast": float(np.hypot(warmth / 2, green)),
         "highlight_green": green,
         "edge_cast": float(np.hypot(edge_warmth / 2, edge_green)),
         "edge_green": abs(edge_green),
-        "clipped_colour_share": share((planes.max(axis=0) >= 253) & (planes.min(axis=0) < 243)),
+        "clipped_colour_share": share((levels.max(axis=0) >= 253) & (levels.min(axis=0) < 243)),
     }
 
 
 def _edge_level(plane: FloatArray) -> float:
     """Root of the mean square of a channel's steps in every second row; the mean of a channel too narrow to
     have any."""
-    steps = np.abs(plane[1::2, 1:] - plane[1::2, :-1])
-    if not steps.size:
-        return float(plane.mean())
-    steps += np.abs(plane[1::2, 1:] - plane[:-1:2, 1:])
-    flat = steps.ravel()
-    return float(np.sqrt(flat @ flat / flat.size))
-
-
-def _steps(luma: FloatArray) -> FloatArray:
-    """Change of brightness to the pixel above and to the left, in levels."""
-    steps = np.zeros_like(luma)
-    steps[1:] = np.abs(luma[1:] - luma[:-1])
-    steps[:, 1:] += np.abs(luma[:, 1:] - luma[:, :-1])
-    return steps
+    steps = _steps(across(plane), down(plane))[1::2, 1:]
+    return float(np.sqrt(mean_square(steps)) if steps.size else plane.mean())
 
 
 def _background(
-    luma: FloatArray, steps: FloatArray, darkest: FloatArray, foreground: Foreground
+    luma: FloatArray, steps: FloatArray, darkest: ByteArray, foreground: Foreground
 ) -> dict[str, float]:
     outside = _mask_at(~grown(foreground.mask, 2), luma.shape)
     if share(outside) < 0.02:
         outside = np.ones_like(outside)
-    at = np.flatnonzero(outside)
-    behind = luma.ravel()[at]
+    behind = luma[outside]
+    usual = mean(behind)
+    behind -= np.float32(usual)
     return {
-        "background_luma": float(behind.mean()),
-        "background_std": float(behind.std()),
-        "background_white_share": share(darkest.ravel()[at] >= 240),
-        "background_edge_share": share(steps.ravel()[at] > 12),
+        "background_luma": usual,
+        "background_std": float(np.sqrt(mean_square(behind))),
+        "background_white_share": np.count_nonzero(outside & (darkest >= 240)) / behind.size,
+        "background_edge_share": np.count_nonzero(outside & (steps > 12)) / behind.size,
         "background_is_plain": float(foreground.plain_background),
     }
 
@@ -237,41 +238,39 @@ def _background(
 def _framing(foreground: Foreground) -> dict[str, float]:
     box, mask = foreground.box, foreground.mask
     margins = (box.left, box.top, 1 - box.right, 1 - box.bottom)
-    sides = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
+    touches = [share(side) for side in (mask[:, 0], mask[0], mask[:, -1], mask[-1])]
     return {
-        "fill_share": float(mask.mean()),
+        "fill_share": share(mask),
         "box_share": (box.right - box.left) * (box.bottom - box.top),
         "centre_offset": float(np.hypot((box.left + box.right) / 2 - 0.5, (box.top + box.bottom) / 2 - 0.5)),
         "least_margin": float(min(margins)),
-        "touching_sides": float(sum(side.mean() > 0.06 for side in sides)),
-        "longest_touch": float(max(side.mean() for side in sides)),
+        "touching_sides": float(sum(touch > 0.06 for touch in touches)),
+        "longest_touch": max(touches),
     }
 
 
 def _rim(planes: FloatArray, steps: FloatArray) -> dict[str, float]:
     """How unlike the others one side's outer strip is: where the frame cuts a thing, it is seen there."""
     depth = [max(1, int(side * RIM_SHARE)) for side in steps.shape]
-    steps = np.minimum(steps, MOST_STEP)
     whole = slice(None)
     rows = [(slice(None, depth[0]), whole), (slice(-depth[0], None), whole)]
-    strips = [*rows, (whole, slice(None, depth[1])), (whole, slice(-depth[1], None))]
-    mean, square = (
-        np.array([each[:, y, x].mean(axis=2).mean(axis=1) for y, x in strips], dtype=np.float64)
-        for each in (planes, np.square(planes))
-    )
-    spread = np.sqrt(np.maximum(square - mean**2, 0)).mean(axis=1)
-    edges = np.array([steps[y, x].mean() for y, x in strips])
-    others = [np.sort(np.delete(mean, k, axis=0), axis=0)[1] for k in range(len(strips))]
-    spreads, edges = np.sort(spread), np.sort(edges)
+    places = [*rows, (whole, slice(None, depth[1])), (whole, slice(-depth[1], None))]
+    strips = [planes[:, y, x].reshape(3, -1) for y, x in places]
+    colour = np.array([strip.mean(axis=1) for strip in strips], dtype=np.float64)
+    square = np.array([np.einsum("cn,cn->c", strip, strip) / strip.shape[1] for strip in strips])
+    spread = np.sort(np.sqrt(np.maximum(square - colour**2, 0)).mean(axis=1))
+    edges = np.sort([mean(np.clip(steps[y, x], 0, MOST_STEP)) for y, x in places])
+    others = np.sort(colour[OTHERS], axis=1)[:, 1]
     return {
-        "rim_colour": float(np.abs(mean - others).mean(axis=1).max()),
-        "rim_spread": float(spreads[3] - (spreads[1] + spreads[2]) / 2),
-        "rim_spread_ratio": float(np.log((spreads[3] + 2) / (spreads[1] + 2))),
+        "rim_colour": float(np.abs(colour - others).mean(axis=1).max()),
+        "rim_spread": float(spread[3] - (spread[1] + spread[2]) / 2),
+        "rim_spread_ratio": float(np.log((spread[3] + 2) / (spread[1] + 2))),
         "rim_edge_ratio": float(np.log((edges[3] + 1) / (edges[1] + 1))),
     }
 
 
 def _mask_at(mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    rows = np.arange(shape[0]) * mask.shape[0] // shape[0]
-    columns = np.arange(shape[1]) * mask.shape[1] // shape[1]
-    return np.asarray(mask[rows][:, columns])
+    rows, columns = (
+        np.arange(wanted) * given // wanted for wanted, given in zip(shape, mask.shape, strict=True)
+    )
+    return np.asarray(mask.take(columns, axis=1).take(rows, axis=0))

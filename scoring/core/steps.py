@@ -13,7 +13,7 @@ from scoring.core.types import FloatArray
 
 def across(plane: FloatArray, by: int = 1) -> FloatArray:
     """What lies ``by`` pixels to the right, less the pixel itself (h, w); 0 where nothing does."""
-    change = np.empty_like(plane)
+    change = np.empty(plane.shape, dtype=np.float32)
     flat = plane.ravel()
     np.subtract(flat[by:], flat[:-by], out=change.ravel()[:-by])
     change[:, -by:] = 0
