@@ -8,7 +8,7 @@ and come right the next time, so that nobody waits for a lease.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from django.utils import timezone
 from labeling.again import again_open
 from labeling.core.priority import (
     Waiting,
+    drawn_among,
     draws_by_quota,
     draws_of,
     priorities,
@@ -32,8 +33,10 @@ from labeling.core.priority import (
 from labeling.fill import SPLIT_SEED, queue_fill
 from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
+from labeling.reasons import reasons_keep
 from labeling.rules import quotas_of
-from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose
+from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choice
+from scoring.core.herding import Standing
 from scoring.core.nearness import near_rows
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import FloatArray
@@ -159,9 +162,14 @@ def _reorder(project: Project, model: ModelVersion) -> int:
         quotas = quotas_of(project)
         draws = draws_by_quota(items.waiting.draws, items.categories, quotas) if quotas else None
         return _write(items, priorities_by_draw(items.waiting, draws=draws))
-    chosen = _batch(project, items, model)
+    chosen, standings = _batch(project, items, model)
     is_mixed = project.order == Order.MIXED
     drawn = random_rows(items.waiting, chosen=chosen) if is_mixed else set_apart_rows(items.waiting)
+    reasons_keep(
+        project=project,
+        herded={items.ids[row]: each for row, each in zip(chosen, standings, strict=False)},
+        drawn=[items.ids[row] for row in drawn_among(chosen, drawn, share=RANDOM_SHARE)],
+    )
     return _write(items, priorities(items.waiting, chosen=chosen, drawn=drawn, random_share=RANDOM_SHARE))
 
 
@@ -203,11 +211,16 @@ def _calibrates(seller: str, external_id: str) -> bool:
     return teaching_split(f"{seller}/{external_id}", seed=SPLIT_SEED) != TRAIN
 
 
-def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArray[np.int64]:
-    """Rows active learning would ask about next, best first; never what the model is judged on."""
+def _batch(
+    project: Project, items: OpenItems, model: ModelVersion
+) -> tuple[npt.NDArray[np.int64], list[Standing]]:
+    """Rows active learning would ask about next, best first, and what each stands for; never what the model
+    is judged on."""
     rng = np.random.default_rng([project.pk, model.pk])
     rows = np.flatnonzero(~items.waiting.is_begun & ~items.waiting.at_random)
+    waiting = len(rows)
     rows = _candidates(rows, items.categories, quotas_of(project), rng)
+    of_all = waiting / max(1, len(rows))  # a picture drawn for a look has so many behind it
     mine = _vectors(model, items.image_ids[rows].tolist())
     rows = rows[np.isin(items.image_ids[rows], mine.image_ids)]
     known = _vectors(model, _taught_images(project, rng))
@@ -216,7 +229,9 @@ def _batch(project: Project, items: OpenItems, model: ModelVersion) -> npt.NDArr
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
     told = Taught(taught, known.embeddings)
     rules = BatchRules(quotas=quotas_of(project))
-    return rows[choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)]
+    made = choice(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)
+    standings = [replace(one, others=one.others * of_all, akin=one.akin * of_all) for one in made.standings]
+    return rows[made.rows], standings
 
 
 def _candidates(

@@ -120,10 +120,15 @@ def _by_turns(waiting: Waiting, rows: Mask) -> Indices:
 
 def interleave(chosen: Indices, drawn: Indices, *, share: float) -> Indices:
     """Both in their own order, ``share`` of any stretch from ``drawn`` while it lasts."""
-    wanted = min(len(drawn), round(len(chosen) * share / (1.0 - share))) if len(chosen) else 0
-    places = np.concatenate([np.arange(len(chosen)) + 0.5, (np.arange(wanted) + 0.5) * (1.0 - share) / share])
-    order = np.argsort(places, kind="stable")
-    return np.asarray(np.concatenate([chosen, drawn[:wanted]])[order], dtype=np.int64)
+    among = drawn_among(chosen, drawn, share=share)
+    turns = (np.arange(len(among)) + 0.5) * (1.0 - share) / share
+    order = np.argsort(np.concatenate([np.arange(len(chosen)) + 0.5, turns]), kind="stable")
+    return np.asarray(np.concatenate([chosen, among])[order], dtype=np.int64)
+
+
+def drawn_among(chosen: Indices, drawn: Indices, *, share: float) -> Indices:
+    """The ``drawn`` rows that come among the ``chosen``."""
+    return drawn[: round(len(chosen) * share / (1.0 - share))]
 
 
 def _rest(waiting: Waiting) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django import forms
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,9 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.again import items_again
-from labeling.core.priority import BATCH_FLOOR, BEGUN
 from labeling.current import current_project
-from labeling.fill import SPLIT_SEED
 from labeling.holdout import sellers_judged, yardstick_of
 from labeling.learning import (
     FEWEST,
@@ -32,6 +31,7 @@ from labeling.learning import (
 )
 from labeling.models import Item, Project
 from labeling.permissions import Role, require_role
+from labeling.reasons import Asked, reasons_kept, why
 from scoring.core.learning_curve import (
     Checked,
     Forecast,
@@ -41,7 +41,6 @@ from scoring.core.learning_curve import (
     forecast_gain,
     stop_advice,
 )
-from scoring.core.splits import TRAIN, teaching_split
 from scoring.models import Score
 from scoring.registry import serving
 from scoring.views.asked import asks_for
@@ -76,7 +75,7 @@ class Next:
     """An item about to be asked for, and why it."""
 
     item: Item
-    why: Promise | str
+    why: str
 
 
 @require_safe
@@ -203,34 +202,17 @@ def _sellers(project: Project) -> dict[str, int] | None:
 def _next(project: Project) -> list[Next]:
     """The first of the queue, each with the reason for its place."""
     waiting = Item.objects.filter(project=project, state=Item.State.OPEN) | items_again(project=project)
-    items = list(waiting.select_related("image__product").order_by("-priority", "id")[:NEXT_SHOWN])
+    counted = waiting.annotate(
+        slots=Count("assignments"), votes=Count("assignments", filter=Q(assignments__state="submitted"))
+    )
+    items = list(counted.select_related("image__product").order_by("-priority", "id")[:NEXT_SHOWN])
     stds = dict(
         Score.objects.filter(
             model_id=serving().displayed_id, image_id__in=[item.image_id for item in items]
         ).values_list("image_id", "overall_std")
     )
-    return [Next(item, _why(item, stds.get(item.image_id), project)) for item in items]
-
-
-def _why(item: Item, std: float | None, project: Project) -> Promise | str:
-    if item.state == Item.State.SETTLED and not item.is_holdout:
-        return _("has its label; one more vote here is worth more than one on a new picture")
-    if item.priority >= BEGUN:
-        return _("begun: one more vote finishes it")
-    if item.is_holdout:
-        return _("drawn at random, to judge the model by")
-    if project.order == Project.Order.RANDOM:
-        return _("drawn at random")
-    if _calibrates(item):
-        return _("drawn at random, to set the model's intervals by")
-    if item.priority > BATCH_FLOOR:
-        return _("stands for many pictures nobody has asked about; unsure by {points} points").format(
-            points=round(std or 0)
-        )
-    return _("unsure by {points} points").format(points=round(std or 0))
-
-
-def _calibrates(item: Item) -> bool:
-    """Whether the picture's label will set intervals instead of teaching, and so is not chosen."""
-    product = item.image.product
-    return teaching_split(f"{product.seller}/{product.external_id}", seed=SPLIT_SEED) != TRAIN
+    reasons = reasons_kept(project=project)
+    return [
+        Next(item, why(Asked(item, stds.get(item.image_id), item.votes, item.slots), project, reasons))
+        for item in items
+    ]

@@ -7,6 +7,7 @@ category starves (``batch.py``).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -14,10 +15,20 @@ import numpy as np
 from scoring.core import baselines
 from scoring.core.batch import Batch, BatchRules, Indices, Pool, Taught
 from scoring.core.head import Head
-from scoring.core.herding import Herd
+from scoring.core.herding import Herd, Standing
 from scoring.core.types import FloatArray
 
-__all__ = ["BatchRules", "Pool", "Strategy", "Taught", "choose", "posterior_features", "sketch"]
+__all__ = [
+    "BatchRules",
+    "Choice",
+    "Pool",
+    "Strategy",
+    "Taught",
+    "choice",
+    "choose",
+    "posterior_features",
+    "sketch",
+]
 
 
 class Strategy(StrEnum):
@@ -35,6 +46,14 @@ class Strategy(StrEnum):
     HERDING = "herding"
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rows (K,) of a pool, best first, and of herded ones what each stood for."""
+
+    rows: Indices
+    standings: tuple[Standing, ...] = ()
+
+
 def choose(
     pool: Pool,
     *,
@@ -45,10 +64,23 @@ def choose(
     rules: BatchRules | None = None,
 ) -> Indices:
     """Rows of the pool to ask about, best first, up to ``count``; fewer where only duplicates are left."""
+    return choice(pool, count=count, strategy=strategy, rng=rng, taught=taught, rules=rules).rows
+
+
+def choice(
+    pool: Pool,
+    *,
+    count: int,
+    strategy: Strategy,
+    rng: np.random.Generator,
+    taught: Taught | None = None,
+    rules: BatchRules | None = None,
+) -> Choice:
+    """The same with why."""
     batch = Batch(pool, min(count, len(pool)), rules or BatchRules())
     if batch.count > 0:
         _FILL[strategy](batch, taught or _nothing_taught(pool), rng)
-    return np.array(batch.chosen, dtype=np.int64)
+    return Choice(np.array(batch.chosen, dtype=np.int64), tuple(batch.standings))
 
 
 def posterior_features(head: Head, vectors: FloatArray) -> FloatArray:
@@ -76,9 +108,11 @@ def _fill_by_herding(batch: Batch, taught: Taught, rng: np.random.Generator) -> 
     """The picture that shows most of what neither labelled nor chosen ones show, again and again."""
     herd = Herd(batch.pool.features, taught.features, rng)
     for rows in batch.turns():
-        row = int(np.argmax(np.where(rows, herd.worth, -np.inf)))
+        worth = herd.worth
+        row = int(np.argmax(np.where(rows, worth, -np.inf)))
+        is_turn = bool(np.max(worth, where=batch.free, initial=-np.inf) > worth[row])
         batch.take(row)
-        herd.add(batch.pool.features[row])
+        batch.standings.append(herd.take(row, batch.codes, is_turn=is_turn))
 
 
 def _nothing_taught(pool: Pool) -> Taught:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.herding import Standing
 from scoring.core.types import FloatArray, NotFiniteError
 
 Array = npt.NDArray[np.float64]
@@ -73,12 +74,13 @@ class BatchRules:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch being filled: which rows may still come, by duplicates and by quota."""
+    """A batch being filled: which rows may still come, by duplicates and by quota; of herded ones, why."""
 
     pool: Pool
     count: int
     rules: BatchRules
     chosen: list[int] = field(default_factory=list)
+    standings: list[Standing] = field(default_factory=list)
     free: Mask = field(init=False)
     codes: Indices = field(init=False)
     floors: Indices = field(init=False)

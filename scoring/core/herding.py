@@ -8,6 +8,8 @@ never twice for the same thing, and knows no label, so that noisy ones cannot le
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +17,23 @@ from scoring.core.landmarks import usual_distance
 from scoring.core.types import FloatArray
 
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 NEAR = 0.25  # of the usual distance of two pictures: how far one picture stands for others
 BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a picture stood for when it was chosen, in pictures: likenesses summed, one that looks just the
+    same counting in full. ``others`` of the pool beside itself, ``akin`` those of its own category among
+    them, ``asked`` those that were labelled or chosen before it. ``is_turn``: another showed more of what was
+    not shown, but a category was due."""
+
+    others: float
+    akin: float
+    asked: float
+    is_turn: bool = False
 
 
 class Herd:
@@ -40,10 +56,18 @@ class Herd:
         """How much the pool has of what each row (N,) shows, less what chosen pictures show of it."""
         return np.asarray(self._crowd - self._shown / (self._count + 1), dtype=np.float64)
 
-    def add(self, row: FloatArray) -> None:
-        """A picture (D,) was chosen."""
-        self._shown += self._likeness_to(row[None])
+    def take(self, row: int, categories: Indices, *, is_turn: bool = False) -> Standing:
+        """Choose a row of the pool, whose ``categories`` are codes (N,)."""
+        alike = self._likeness_to(self.rows[row][None])
+        standing = Standing(
+            others=max(0.0, float(alike.sum() - alike[row])),
+            akin=max(0.0, float(alike[categories == categories[row]].sum() - alike[row])),
+            asked=float(self._shown[row]),
+            is_turn=is_turn,
+        )
+        self._shown += alike
         self._count += 1
+        return standing
 
     def _likeness_to(self, others: FloatArray) -> Array:
         """Summed Gaussian kernel (N,) of the rows with ``others`` (K, D)."""

@@ -22,6 +22,8 @@ from labeling.learning import (
     learning_measured,
 )
 from labeling.models import Annotation, Item
+from labeling.reasons import herded_words, reasons_keep
+from scoring.core.herding import Standing
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.core.types import vote_from_score
 from scoring.errors import BadInputError, NotAllowedError
@@ -200,8 +202,9 @@ def test_the_page_says_what_comes_next_and_why_and_keeps_the_wage(client: Client
         item_make(cast.project, image=image, priority=priority)
     client.force_login(cast.ada)
     page = client.get(reverse("learning"), {"wage": "30", "worth": "10"}).content.decode()
-    assert "begun: one more vote finishes it" in page
-    assert "stands for many pictures nobody has asked about; unsure by 14 points" in page
+    assert "begun: 0 of 2 votes are in" in page
+    assert "stands for many pictures nobody has asked about" in page  # what its order kept is gone
+    assert "unsure by ±14.0 points" in page
     again = client.get(reverse("learning")).content.decode()
     assert 'name="wage" value="30.0"' in again
     bad = client.get(reverse("learning"), {"wage": "-1", "worth": "much"})
@@ -279,6 +282,32 @@ def test_a_picture_drawn_for_the_intervals_is_not_told_as_chosen(client: Client,
     assert drawn
     assert len(drawn) < len(told)
     assert "About one in five is drawn at random" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [
+        (Standing(3.6, 2.9, 0.0), "stands for about 4 others, most of them in mugs; nothing like it comes"),
+        (Standing(1.2, 0.1, 0.3), "about 1 other, most of them outside mugs; hardly anything like it comes"),
+        (Standing(0.2, 0.1, 2.2), "hardly another picture is like it; about 2 like it come before it"),
+        (Standing(2.0, 2.0, 1.0, is_turn=True), "its category's turn; stands for about 2 others, most of"),
+    ],
+)
+def test_a_herded_picture_has_a_reason_of_its_own(standing: Standing, words: str) -> None:
+    assert words in herded_words(standing, "mugs")
+    assert "in mugs" not in herded_words(standing, "")
+
+
+def test_what_was_drawn_and_what_was_herded_are_told_apart(client: Client, cast: Cast) -> None:
+    product = teaching_product()
+    items = [
+        item_make(cast.project, image=image_make(product=product), priority=2 - place) for place in (0, 0.1)
+    ]
+    reasons_keep(project=cast.project, herded={items[0].pk: Standing(7, 7, 0)}, drawn=[items[1].pk])
+    client.force_login(cast.ada)
+    told = [one.why for one in client.get(reverse("learning")).context["next"]]
+    assert told[0].startswith("stands for about 7 others")
+    assert told[1] == "drawn at random, so that what the queue overlooks comes up too"
 
 
 def test_an_empty_queue_says_where_pictures_come_from(client: Client, cast: Cast) -> None:

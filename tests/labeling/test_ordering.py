@@ -13,6 +13,7 @@ from labeling.fill import SPLIT_SEED
 from labeling.models import Assignment, CategoryQuota, Item, Project
 from labeling.ordering import queue_fill, queue_reorder, queues_renew, reorder_due
 from labeling.queue import lease_next
+from labeling.reasons import reasons_kept
 from scoring.core.splits import TRAIN, teaching_split
 from scoring.models import Image, ModelVersion, Serving
 from scoring.registry import base_model_ensure
@@ -179,6 +180,22 @@ def test_a_single_new_picture_is_ordered_after_a_while(cast: Cast) -> None:
     assert not reorder_due(project=cast.project)
     cache.set(key, {**cache.get(key), "at": past})
     assert reorder_due(project=cast.project)
+
+
+def test_an_order_keeps_why_each_picture_of_its_batch_was_chosen(cast: Cast) -> None:
+    catalogue(60)
+    queue_fill(project=cast.project)
+    queue_reorder(project=cast.project)
+    reasons = reasons_kept(project=cast.project)
+    batch = {pk for pk, priority in Item.objects.values_list("pk", "priority") if priority > 1.0}
+    assert reasons.herded.keys() | reasons.drawn == batch
+    assert not reasons.herded.keys() & reasons.drawn
+    assert not any(is_set_apart(item.image_id) for item in Item.objects.filter(pk__in=reasons.herded))
+    ranked = Item.objects.filter(pk__in=reasons.herded).order_by("-priority").values_list("pk", flat=True)
+    asked = [reasons.herded[pk].asked for pk in ranked]
+    assert asked[0] == 0 < asked[-1]
+    queue_reorder(project=with_order(cast.project, "uncertainty"))
+    assert not reasons_kept(project=cast.project).herded  # its reason is another
 
 
 def test_two_workers_do_not_order_one_project_at_once(cast: Cast) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose
+from scoring.core.acquire import BatchRules, Choice, Pool, Strategy, Taught, choice
 from scoring.core.herding import NEAR, Herd
 from scoring.core.landmarks import usual_distance
 
@@ -23,10 +23,16 @@ def groups(sizes: list[int], *, seed: int = 0) -> np.ndarray:
 
 
 def herded(rows: np.ndarray, taught: np.ndarray, count: int) -> np.ndarray:
+    return told_of(rows, taught, count, ["mugs"] * len(rows), FREE).rows
+
+
+def told_of(
+    rows: np.ndarray, taught: np.ndarray, count: int, categories: list[str], rules: BatchRules
+) -> Choice:
     alike = np.eye(len(rows), dtype=np.float32)
-    pool = Pool(rows, alike, np.ones(len(rows)), np.array(["mugs"] * len(rows)))
+    pool = Pool(rows, alike, np.ones(len(rows)), np.array(categories))
     known = Taught(taught, np.zeros((len(taught), len(rows)), dtype=np.float32))
-    return choose(pool, count=count, strategy=Strategy.HERDING, rng=rng_of(), taught=known, rules=FREE)
+    return choice(pool, count=count, strategy=Strategy.HERDING, rng=rng_of(), taught=known, rules=rules)
 
 
 def kernel_of(rows: np.ndarray) -> np.ndarray:
@@ -72,6 +78,31 @@ def test_every_kind_of_picture_is_asked_about_by_how_many_there_are() -> None:
 def test_what_has_labels_is_not_asked_about_again_while_other_kinds_have_none() -> None:
     rows = groups([60, 60])
     assert (herded(rows, rows[:30], 10) >= 60).all()
+
+
+def test_each_chosen_picture_says_what_it_stood_for_by_the_kernel_it_was_chosen_by() -> None:
+    rows, taught = groups([40, 20, 1]), groups([40, 20, 1], seed=1)[:0]
+    categories = ["mugs"] * 30 + ["hats"] * 31
+    told = told_of(rows, taught, 12, categories, FREE)
+    kernel = kernel_of(rows)
+    own = np.array(categories)
+    for place, (row, standing) in enumerate(zip(told.rows, told.standings, strict=True)):
+        assert standing.others == pytest.approx(kernel[row].sum() - 1, abs=1e-3)
+        assert standing.akin == pytest.approx(kernel[row][own == own[row]].sum() - 1, abs=1e-3)
+        assert standing.asked == pytest.approx(kernel[row][told.rows[:place]].sum(), abs=1e-3)
+        assert not standing.is_turn
+    known = told_of(rows, rows[:3], 1, categories, FREE).rows[0]
+    seen = told_of(rows, rows[:3], 1, categories, FREE).standings[0]
+    assert seen.asked == pytest.approx(kernel[known][:3].sum(), abs=1e-3)
+
+
+def test_a_picture_that_comes_since_its_category_is_due_says_so() -> None:
+    rows = groups([40, 2])
+    rules = BatchRules(duplicate_cosine=2.0, quotas={"hats": 0.5, "mugs": 0.5})
+    told = told_of(rows, rows[:0], 6, ["mugs"] * 40 + ["hats"] * 2, rules)
+    turns = [bool(row >= 40) for row in told.rows]
+    assert turns.count(True) == 2
+    assert [one.is_turn for one in told.standings] == turns
 
 
 def test_a_pool_of_one_picture_many_times_over_is_no_division_by_nothing() -> None:
