@@ -62,8 +62,9 @@ def before_busy(rgb: Pixels, likely: FloatArray | None = None) -> Foreground:
     """What ``likely`` (h, w), 0-1, says is the product; without it, what differs from the ring and is near
     the middle."""
     if likely is not None:
-        size = shrunk(rgb, WORK_SIDE).shape
-        return _as_told(likely, size[0], size[1])
+        width, height = rgb.size if isinstance(rgb, Image.Image) else rgb.shape[1::-1]
+        factor = shrinking((width, height), WORK_SIDE)
+        return _as_told(likely, -(-height // factor), -(-width // factor))
     small = shrink(rgb, WORK_SIDE)
     distance = scipy.ndimage.gaussian_filter(_apart(small, _surface(small)[0]), 2.0)
     distance *= _centre_weight(*distance.shape)
@@ -72,9 +73,9 @@ def before_busy(rgb: Pixels, likely: FloatArray | None = None) -> Foreground:
 
 def _surface(small: FloatArray) -> tuple[FloatArray, float]:
     """Colour (3,) of the outer ring, and by how much it usually varies, in levels."""
-    border = small.reshape(-1, 3)[np.flatnonzero(_ring(*small.shape[:2]))]
-    centre = np.array([middle(channel) for channel in border.T])
-    return centre.astype(np.float32), middle(np.abs(border - centre).ravel())
+    border = small.reshape(-1, 3).take(_ring(*small.shape[:2]), axis=0).T
+    centre = np.array([middle(channel) for channel in border], dtype=np.float32)
+    return centre, middle(np.abs(border - centre[:, None]).ravel())
 
 
 def _apart(small: FloatArray, centre: FloatArray) -> FloatArray:
@@ -115,11 +116,13 @@ def shrinking(size: tuple[int, int], longest: int) -> int:
     return max(1, -(-max(size) // longest))
 
 
-def _ring(height: int, width: int) -> Mask:
+@lru_cache(maxsize=16)
+def _ring(height: int, width: int) -> npt.NDArray[np.intp]:
+    """Which pixels of a picture are in the outer ring, counted row by row."""
     edge = max(1, round(min(height, width) * RING_SHARE))
     ring = np.ones((height, width), dtype=bool)
     ring[edge : height - edge, edge : width - edge] = False
-    return ring
+    return np.flatnonzero(ring)
 
 
 @lru_cache(maxsize=16)
@@ -131,14 +134,17 @@ def _centre_weight(height: int, width: int) -> FloatArray:
 
 def _solid(mask: Mask) -> Mask:
     """Close small holes, drop specks: keep parts of at least a tenth of the largest."""
-    bare = np.pad(~grown(mask, 2), 1, constant_values=True)  # outside the picture is no product
+    bare = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)  # outside the picture is no product
+    bare[1:-1, 1:-1] = ~grown(mask, 2)
     closed = ~grown(bare, 2)[1:-1, 1:-1] | mask
     labels, count = scipy.ndimage.label(closed)
     if count == 0:
         return mask
+    if count == 1:
+        return _filled(closed)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return _filled((sizes >= 0.1 * sizes.max())[labels])
+    return _filled((sizes >= 0.1 * sizes.max()).take(labels))
 
 
 def grown(mask: Mask, times: int) -> Mask:
@@ -163,7 +169,7 @@ def _filled(mask: Mask) -> Mask:
     for rim in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         outside[rim] = True
     outside[0] = False
-    return np.asarray(~outside[labels])
+    return np.asarray(~outside.take(labels))
 
 
 def _otsu(values: FloatArray) -> float:

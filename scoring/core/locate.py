@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,11 @@ class Locator:
         """How likely each place is the product, 0-1 (h, w), of maps (h, w, C8), (h/2, w/2, C16) and
         (h/4, w/4, C32)."""
         height, width = maps[0].shape[:2]
-        x = maps[0] @ self.fine + places(height, width) @ self.place + self.start
-        x += _spread(maps[1] @ self.middle, 2) + _spread(maps[2] @ self.coarse, 4)
-        x = _conv(np.maximum(x, 0), self.mix) + self.mixed
-        logit = (_conv(np.maximum(x, 0), self.tell) + self.told)[:, :, 0]
+        x = _mapped(maps[0], self.fine) + _mapped(places(height, width), self.place) + self.start
+        x += _spread(_mapped(maps[1], self.middle), 2)
+        x += _spread(_mapped(maps[2], self.coarse), 4)
+        x = _conv(np.maximum(x, 0, out=x), self.mix) + self.mixed
+        logit = (_conv(np.maximum(x, 0, out=x), self.tell) + self.told)[:, :, 0]
         return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), dtype=np.float32)
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
@@ -58,10 +60,16 @@ def locator_in(tensors: Mapping[str, npt.NDArray[Any]]) -> Locator | None:
     return Locator(*(np.asarray(tensors[f"{PREFIX}{name}"], dtype=np.float32) for name in names))
 
 
+@lru_cache(maxsize=16)
 def places(height: int, width: int) -> FloatArray:
     """Squared distance from the middle along both sides, 0-1 (h, w, 2)."""
     down, across = ((((np.arange(n) + 0.5) / n * 2 - 1) ** 2).astype(np.float32) for n in (height, width))
     return np.stack(np.broadcast_arrays(down[:, None], across[None]), axis=2)
+
+
+def _mapped(x: FloatArray, weight: FloatArray) -> FloatArray:
+    """Channels (h, w, I) by (I, O), all places in one product."""
+    return np.asarray((x.reshape(-1, x.shape[2]) @ weight).reshape(*x.shape[:2], -1), dtype=np.float32)
 
 
 def _spread(x: FloatArray, times: int) -> FloatArray:
@@ -69,8 +77,15 @@ def _spread(x: FloatArray, times: int) -> FloatArray:
 
 
 def _conv(x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Convolution (h, w, I) by (3, 3, I, O), zeros around."""
-    height, width = x.shape[:2]
-    wide = np.pad(x, ((1, 1), (1, 1), (0, 0)))
-    parts = [wide[dy : dy + height, dx : dx + width] @ weight[dy, dx] for dy in range(3) for dx in range(3)]
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
+    """Convolution (h, w, I) by (3, 3, I, O), zeros around; past the ends of rows, where the zeros are, so
+    that what one weight is for lies in one piece."""
+    height, width, inputs = x.shape
+    stride = width + 2
+    wide = np.zeros((height + 3, stride, inputs), dtype=np.float32)
+    wide[1:-2, 1:-1] = x
+    flat, count = wide.reshape(-1, inputs), height * stride
+    told = np.zeros((count, weight.shape[3]), dtype=np.float32)
+    for dy in range(3):
+        for dx in range(3):
+            told += flat[dy * stride + dx :][:count] @ weight[dy, dx]
+    return told.reshape(height, stride, -1)[:, :width]
