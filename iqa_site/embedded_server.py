@@ -7,14 +7,17 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from iqa_site import processes
+from iqa_site.patience import End, Patience, signs_of, wait_for
 from iqa_site.processes import FolderLock
 
-START_S, SHARE_S = 60.0, 60.0
+SHARE_S = 300.0
 
 
 class EmbeddedError(RuntimeError):
@@ -32,6 +35,7 @@ class EmbeddedServer(ABC):
         self.log = self.data / "logs" / f"{self.name}.log"
         self.url = ""
         self.child: subprocess.Popen[bytes] | None = None
+        self.tell: Callable[[str], None] = lambda _: None  # hears what a long start waits for
         self._lock = FolderLock(self.data / f"{self.name}.lock")
         self._unclean = False  # the last owner did not stop it
 
@@ -59,8 +63,7 @@ class EmbeddedServer(ABC):
     def start(self) -> None:
         """Own the server, or share the one whose owner is alive."""
         self.data.mkdir(parents=True, exist_ok=True)
-        if not self._lock.acquire():
-            self._share()
+        if not self._lock.acquire() and self._shared():
             return
         self._unclean = self.url_file.exists()
         self.url_file.unlink(missing_ok=True)
@@ -75,9 +78,13 @@ class EmbeddedServer(ABC):
         self._unclean = True
         self.launch()
 
-    def _share(self) -> None:
-        if not processes.wait_until(self._shared_answers, seconds=SHARE_S):
+    def _shared(self) -> bool:
+        """True once the server of another process answers; False when that process went: it is ours now."""
+        if not processes.wait_until(
+            lambda: self._shared_answers() or self._lock.acquire(), seconds=SHARE_S, step=0.05
+        ):
             raise EmbeddedError(f"Another process holds {self.data}, but its {self.name} does not answer.")
+        return not self._lock.held
 
     def _shared_answers(self) -> bool:
         with suppress(FileNotFoundError):
@@ -88,10 +95,15 @@ class EmbeddedServer(ABC):
         write_private(self.url_file, self.url)
 
     def wait_ready(self) -> None:
-        """Return once the server answers; EmbeddedError when it died or took too long."""
-        processes.wait_until(lambda: self.ready() or self._died(), seconds=START_S)
-        if not self.ready():
+        """Return once the server answers; EmbeddedError when it died, or lives and does nothing at all."""
+        if self._awaited() != End.READY:
             raise EmbeddedError(f"{self.name} did not start: {last_line(self.log)} (see {self.log})")
+
+    def _awaited(self) -> End:
+        """How the wait for the first answer ended; a slow machine makes it long, and that is all."""
+        patience = Patience(self.name, self.log, self.tell, began=time.monotonic())
+        pid = self.child.pid if self.child else None
+        return wait_for(self.ready, gone=self._died, signs=lambda: signs_of(pid, self.log), patience=patience)
 
     def _died(self) -> bool:
         return self.child is not None and self.child.poll() is not None

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from iqa_site import processes
 from iqa_site.embedded_server import (
-    START_S,
     EmbeddedError,
     EmbeddedServer,
     kept_password,
     server_environment,
     wheel_folder,
 )
+from iqa_site.patience import End
 
 VALKEY_SETTINGS = """\
 bind 127.0.0.1
@@ -47,9 +47,12 @@ class ValkeyServer(EmbeddedServer):
             self._end_leftovers("valkey-server", signal.SIGTERM)
         self._password = kept_password(self.data / "valkey_password")
         self._spawn()
-        if self._stays_up():
+        end = self._awaited()
+        if end == End.READY:
             self._publish()
             return
+        if end == End.STUCK:  # it may be reading what it kept, which must not be taken from under it
+            raise EmbeddedError(f"{self.name} does not answer (see {self.log})")
         # The broker is only the wake-up call: a queue that cannot be read is put aside, not mourned.
         self.folder.rename(self.data / f"valkey.unreadable-{time.time_ns()}")
         self.folder.mkdir()
@@ -70,10 +73,6 @@ class ValkeyServer(EmbeddedServer):
             stdin=told.encode(),
             death_signal=signal.SIGTERM,
         )
-
-    def _stays_up(self) -> bool:
-        processes.wait_until(lambda: self.ready() or self._died(), seconds=START_S)
-        return self.ready()
 
     def ready(self) -> bool:
         """It answers PING with PONG (LOADING is not ready)."""

@@ -70,6 +70,7 @@ class House:
 
     def _embed(self, server: EmbeddedServer) -> str:
         self.servers.append(server)
+        server.tell = self._tell
         server.start()
         return server.url
 

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from iqa_site import processes
 from iqa_site.embedded_server import EmbeddedError
 from iqa_site.house import House, LaunchError, RunOptions, say
 from iqa_site.instance import AlreadyRunningError, Instance
+from iqa_site.patience import QUIET_S, End, Patience, signs_of, wait_for
 
-LIVE_S = 60.0
+WEB_TRIES = 3  # deaths of the web before its first page, after which it is not the machine's load
 TICK_S = 0.25
 PORTS_TRIED = 100
 
@@ -76,6 +76,9 @@ def _watch_over(house: House) -> None:
 
 
 def _wait_for_page(house: House, port: int) -> None:
+    log = house.logs / "web.log"
+    web = next(program for program in house.supervisor.programs if program.name == "web")
+
     def answers() -> bool:
         house.supervisor.tick(time.monotonic())
         line = http.client.HTTPConnection(_name_to_open(house.options.host), port, timeout=5)
@@ -84,8 +87,17 @@ def _wait_for_page(house: House, port: int) -> None:
             return line.getresponse().status == http.client.OK
         return False
 
-    if not processes.wait_until(answers, seconds=LIVE_S, step=0.05):
-        raise LaunchError(f"The web did not answer within {LIVE_S:.0f} s, see {house.logs / 'web.log'}")
+    end = wait_for(
+        answers,
+        gone=lambda: web.failures >= WEB_TRIES,
+        signs=lambda: signs_of(web.child.pid if web.child else None, log),
+        patience=Patience("the first page", log, say, began=time.monotonic()),
+        step_s=0.05,
+    )
+    if end == End.GONE:
+        raise LaunchError(f"The web stopped {WEB_TRIES} times before its first page, see {log}")
+    if end == End.STUCK:
+        raise LaunchError(f"The web lives, but did nothing for {QUIET_S / 60:.0f} minutes, see {log}")
 
 
 def _on_signals(handler: Callable[..., None]) -> None:

@@ -22,9 +22,10 @@ import pytest
 
 from iqa_site import prepare, processes
 from iqa_site.borrow import borrow_model
-from iqa_site.house import _allowed_hosts
+from iqa_site.house import House, LaunchError, RunOptions, _allowed_hosts
 from iqa_site.instance import running_instance
-from iqa_site.launcher import _free_port_from, _name_to_open
+from iqa_site.launcher import _free_port_from, _name_to_open, _wait_for_page
+from iqa_site.patience import End, Patience, Signs, signs_of, wait_for
 from iqa_site.supervisor import BACKOFF_S, STEADY_S, Program, Supervisor
 from scoring import device
 
@@ -154,6 +155,69 @@ def _ended(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+# --- patience -----------------------------------------------------------------------------------------
+def test_who_gets_on_is_waited_for_however_long_and_who_is_silent_is_given_up(
+    told: list[str], tmp_path: Path
+) -> None:
+    patience = Patience("the first page", tmp_path / "web.log", told.append, began=0.0)
+    slow = [Signs(7, cpu_s=second * 0.02, log_bytes=0) for second in range(1200)]
+    assert not any(patience.runs_out(signs, now=second) for second, signs in enumerate(slow))
+    assert told[:2] == [
+        f"Still waiting for the first page, {s} s by now; it is at work, see {tmp_path / 'web.log'}"
+        for s in (15, 75)
+    ]
+    idle = [Signs(7, cpu_s=24.0 + second * 0.0001, log_bytes=0) for second in range(400)]
+    silent = [patience.runs_out(signs, now=1200 + second) for second, signs in enumerate(idle)]
+    assert silent.index(True) == pytest.approx(300, abs=20)
+    assert "nothing moved for" in told[-1]
+    assert not patience.runs_out(Signs(7, cpu_s=12.0, log_bytes=40), now=1700)  # it wrote a line
+    assert not patience.runs_out(Signs(8, cpu_s=0.0, log_bytes=40), now=2100)  # it was started again
+
+
+def test_a_wait_ends_with_the_answer_with_the_death_or_with_the_end_of_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iqa_site.patience.LOOK_EVERY_S", 0.0)
+    log = tmp_path / "log"
+
+    def ended(*, ready: bool = False, gone: bool = False, quiet_s: float = 60.0) -> End:
+        patience = Patience("it", log, lambda _: None, began=time.monotonic(), quiet_s=quiet_s)
+        signs = lambda: signs_of(os.getpid(), log)  # noqa: E731
+        return wait_for(lambda: ready, gone=lambda: gone, signs=signs, patience=patience)
+
+    assert ended(ready=True, gone=True) == End.READY
+    assert ended(gone=True) == End.GONE
+    assert ended(quiet_s=0.0) == End.STUCK
+
+
+def test_the_work_of_a_process_and_its_children_is_seen(tmp_path: Path) -> None:
+    work = "import os, time; os.fork()\nwhile time.process_time() < 0.2: pass\ntime.sleep(60)"
+    child = processes.spawn([sys.executable, "-c", work], log=tmp_path / "log")
+    try:
+        before = signs_of(child.pid, tmp_path / "log")
+        at_work = lambda: signs_of(child.pid, tmp_path / "log").cpu_s >= before.cpu_s + 0.35  # noqa: E731
+        assert processes.wait_until(at_work, seconds=20)  # both of them worked
+    finally:
+        processes.signal_group(child, signal.SIGKILL)
+        child.wait()
+    assert signs_of(child.pid, tmp_path / "log").cpu_s == 0.0
+
+
+def test_a_web_that_dies_again_and_again_is_given_up_with_its_log_named(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iqa_site.supervisor.BACKOFF_S", (0.0,))
+    house = House(RunOptions(data=tmp_path), tell=told.append)
+    dying = lambda: processes.spawn(["false"], log=tmp_path / "web.log")  # noqa: E731
+    house.supervisor.add(Program("web", dying, "logs/web.log"), now=0.0)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers there
+        with pytest.raises(
+            LaunchError, match=r"The web stopped 3 times before its first page, see .*web\.log"
+        ):
+            _wait_for_page(house, nobody.getsockname()[1])
 
 
 # --- small decisions --------------------------------------------------------------------------------
