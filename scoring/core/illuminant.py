@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.shares import middle
-from scoring.core.types import FloatArray
+from scoring.core.shares import middle, share
+from scoring.core.types import ByteArray, FloatArray
 
 ESTIMATES = ("common", "highlight", "peak", "bright", "dark", "grey")
 TOWARDS = ("warm", "cold", "green", "magenta")
@@ -30,26 +30,26 @@ LEAST_CONTRAST = 0.06
 FLOOR = 4.0  # levels added before a logarithm, so that dark noise says little
 
 
-def tint_of(planes: FloatArray) -> dict[str, float]:
-    """All TINT_NAMES of float32 (3, h, w), 0-255."""
+def tint_of(levels: ByteArray, planes: FloatArray) -> dict[str, float]:
+    """All TINT_NAMES of a picture's red, green and blue (3, h, w), 0-255, as bytes and as float32."""
+    top, bottom = levels.max(axis=0), levels.min(axis=0)
     logs = np.log2(planes + np.float32(FLOOR))
     thin = planes[:, ::2, ::2].reshape(3, -1)
-    red, green, blue = thin
-    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    luma = (red + green + blue) / 3
     warmth, green = _chroma(logs[:, ::2, ::2].reshape(3, -1))
-    lit = np.flatnonzero((luma > 30) & (bottom < 250))
-    colourless = (top - bottom) < COLOURLESS * (top + 1.0)
+    high, low = (each[::2, ::2].ravel().astype(np.int16) for each in (top, bottom))
+    luma = (thin[0] + thin[1] + thin[2]) / 3
+    lit = np.flatnonzero((luma > 30) & (low < 250))
+    colourless = high - low < COLOURLESS * (high + 1.0)
     told = {
         "common": _common(warmth[lit], green[lit]),
-        "highlight": balance(_brightest(thin, top, bottom)),
+        "highlight": balance(_brightest(thin, 3 * low - high)),
         "peak": balance(_peaks(thin)),
         **{
             name: _tone(warmth, green, colourless & (luma >= a) & (luma < b))
             for name, (a, b) in TONES.items()
         },
     }
-    told["grey"], doubt = _grey(planes, logs)
+    told["grey"], doubt = _grey(planes, logs, top, bottom)
     parts = {
         f"tint_{name}_{side}": max(0.0, value)
         for name, (warm, greener) in told.items()
@@ -69,12 +69,11 @@ def _chroma(logs: FloatArray) -> tuple[FloatArray, FloatArray]:
     return red - blue, green - (red + blue) / 2
 
 
-def _brightest(thin: FloatArray, top: FloatArray, bottom: FloatArray) -> FloatArray:
+def _brightest(thin: FloatArray, brightness: npt.NDArray[np.int16]) -> FloatArray:
     """Mean colour of where it is brightest and least coloured."""
-    brightness = (top + bottom) / 2 - (top - bottom)
     rank = int((1 - BRIGHTEST_SHARE) * (brightness.size - 1))
-    least = np.partition(brightness, rank)[rank]
-    return np.asarray(thin.take(np.flatnonzero(brightness >= least), axis=1).mean(axis=1), dtype=np.float32)
+    at = np.flatnonzero(brightness >= np.partition(brightness, rank)[rank])
+    return np.asarray(thin.take(at, axis=1).mean(axis=1), dtype=np.float32)
 
 
 def _peaks(thin: FloatArray) -> FloatArray:
@@ -114,13 +113,15 @@ _PRIOR = np.exp(-((_MIDDLES[0][:, None] / 2) ** 2 + _MIDDLES[1][None, :] ** 2) /
 
 def _tone(warmth: FloatArray, green: FloatArray, where: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Middle colour of surfaces of one brightness that may be grey."""
-    if where.sum() <= 0.01 * where.size:
+    if share(where) <= 0.01:
         return 0.0, 0.0
     at = np.flatnonzero(where)
     return middle(warmth[at]), middle(green[at])
 
 
-def _grey(planes: FloatArray, logs: FloatArray) -> tuple[tuple[float, float], float]:
+def _grey(
+    planes: FloatArray, logs: FloatArray, top: ByteArray, bottom: ByteArray
+) -> tuple[tuple[float, float], float]:
     """Colour of edges along which all channels change alike, as on grey; and how unlike they still do.
 
     Every second row is asked.
@@ -129,11 +130,15 @@ def _grey(planes: FloatArray, logs: FloatArray) -> tuple[tuple[float, float], fl
     """
     if min(planes.shape[1:]) < 3:
         return (0.0, 0.0), 1.0
-    red, green, blue = planes
-    turn = _turn(np.log2(np.sqrt(red * red + green * green + blue * blue) + np.float32(FLOOR)))
-    red, green, blue = planes[:, 1:-1:2]
-    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    usable = (np.abs(turn) > LEAST_CONTRAST) & (top > 25) & (top < 252) & ((top - bottom) < 0.6 * (top + 1.0))
+    size = np.square(planes[0])
+    size += np.square(planes[1])
+    size += np.square(planes[2])
+    size = np.sqrt(size, out=size)
+    size += np.float32(FLOOR)
+    turn = _turn(np.log2(size, out=size))
+    top, bottom = top[1:-1:2], bottom[1:-1:2]
+    usable = (np.abs(turn) > LEAST_CONTRAST) & (top > 25) & (top < 252)
+    usable &= bottom > 0.4 * top.astype(np.float32) - 0.6  # less than three fifths saturated
     usable[:, 0] = usable[:, -1] = False
     at = np.flatnonzero(usable)
     if len(at) <= FEWEST_PIXELS:

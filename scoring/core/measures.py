@@ -19,7 +19,7 @@ from scoring.core.illuminant import TINT_NAMES, balance, tint_of
 from scoring.core.lettering import LETTER_NAMES, letters_of
 from scoring.core.seams import laid_over_by
 from scoring.core.shares import middle, share
-from scoring.core.steps import across, down, mean, mean_square
+from scoring.core.steps import Level, across, down, mean, mean_square
 from scoring.core.types import ByteArray, FloatArray
 
 CROP_SIDE = 384
@@ -146,7 +146,7 @@ def _grid_start(centre: float, extent: int) -> int:
     return start // 8 * 8
 
 
-def _steps(right: FloatArray, below: FloatArray) -> FloatArray:
+def _steps(right: npt.NDArray[Level], below: npt.NDArray[Level]) -> npt.NDArray[Level]:
     """Change to the pixel above and to the left, in levels, from that to the right and below."""
     steps = np.zeros_like(right)
     np.abs(right.ravel()[:-1], out=steps.ravel()[1:])
@@ -197,9 +197,9 @@ def _light_colour(levels: ByteArray, planes: FloatArray) -> dict[str, float]:
 
     Grey-edge: van de Weijer, Gevers and Gijsenij, Edge-based color constancy, 2007.
     """
-    tint = tint_of(planes)
+    tint = tint_of(levels, planes)
     warmth, green = (tint[f"tint_highlight_{a}"] + tint[f"tint_highlight_{b}"] for a, b in OPPOSITES)
-    edge_warmth, edge_green = balance(np.array([_edge_level(plane) for plane in planes]))
+    edge_warmth, edge_green = balance(np.array([_edge_level(plane) for plane in levels.astype(np.int16)]))
     return {
         **tint,
         "highlight_cast": float(np.hypot(warmth / 2, green)),
@@ -210,10 +210,10 @@ def _light_colour(levels: ByteArray, planes: FloatArray) -> dict[str, float]:
     }
 
 
-def _edge_level(plane: FloatArray) -> float:
+def _edge_level(plane: npt.NDArray[np.int16]) -> float:
     """Root of the mean square of a channel's steps in every second row; the mean of a channel too narrow to
     have any."""
-    steps = _steps(across(plane), down(plane))[1::2, 1:]
+    steps = _steps(across(plane), down(plane))[1::2, 1:].astype(np.float32)
     return float(np.sqrt(mean_square(steps)) if steps.size else plane.mean())
 
 

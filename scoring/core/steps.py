@@ -6,21 +6,26 @@ than to go through their pixels.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from scoring.core.types import FloatArray
 
+Level = TypeVar("Level", np.float32, np.int16)
 
-def across(plane: FloatArray, by: int = 1) -> FloatArray:
+
+def across(plane: npt.NDArray[Level], by: int = 1) -> npt.NDArray[Level]:
     """What lies ``by`` pixels to the right, less the pixel itself (h, w); 0 where nothing does."""
-    change = np.empty(plane.shape, dtype=np.float32)
+    change = np.empty(plane.shape, dtype=plane.dtype)
     flat = plane.ravel()
     np.subtract(flat[by:], flat[:-by], out=change.ravel()[:-by])
     change[:, -by:] = 0
     return change
 
 
-def down(plane: FloatArray, by: int = 1) -> FloatArray:
+def down(plane: npt.NDArray[Level], by: int = 1) -> npt.NDArray[Level]:
     """What lies ``by`` pixels below, less the pixel itself (h - by, w)."""
     return plane[by:] - plane[:-by]
 

@@ -23,7 +23,8 @@ def shelf(seed: int = 1) -> ByteArray:
 
 
 def tints(rgb: ByteArray) -> dict[str, float]:
-    return tint_of(np.ascontiguousarray(rgb.transpose(2, 0, 1), dtype=np.float32))
+    levels = np.ascontiguousarray(rgb.transpose(2, 0, 1))
+    return tint_of(levels, levels.astype(np.float32))
 
 
 @pytest.mark.parametrize(
