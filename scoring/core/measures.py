@@ -6,6 +6,7 @@ measure is finite for every picture, down to a single pixel.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,8 +119,11 @@ def measure_picture(picture: Picture, foreground: Foreground | None = None) -> M
         "aspect": max(width, height) / min(width, height),
         "foreground_confidence": foreground.confidence,
     }
-    row = np.nan_to_num(np.array([values[name] for name in MEASURE_NAMES], dtype=np.float64)).tolist()
-    return Measured(dict(zip(MEASURE_NAMES, row, strict=True)), foreground)
+    return Measured({name: _finite(values[name]) for name in MEASURE_NAMES}, foreground)
+
+
+def _finite(value: float) -> float:
+    return float(value) if math.isfinite(value) else 0.0
 
 
 def small_copy(picture: Picture) -> Image.Image:
