@@ -41,6 +41,16 @@ def test_a_word_is_a_row_of_its_ink(ink: tuple[int, int, int], name: str, alpha:
     assert harmed["letters_in_row"] >= harmed[f"row_{name}"]
 
 
+def test_letters_of_two_inks_are_no_row_together() -> None:
+    """Every second letter white, the others black; and none at the foot of one ink belongs to the next."""
+    white, black = written(photo(), (255, 255, 255)), written(photo(), (0, 0, 0))
+    mixed = np.array(white)
+    for left in (86, 139, 193):
+        mixed[:, left : left + 27] = np.asarray(black)[:, left : left + 27]
+    told, whole = letters(Image.fromarray(mixed)), letters(white)
+    assert told["row_bright"] < whole["row_bright"] - 1
+
+
 def test_strokes_that_stand_on_no_line_are_no_row() -> None:
     picture = photo(rough=0.0)
     draw = ImageDraw.Draw(picture)
