@@ -17,7 +17,16 @@ from scoring.access import role_reached
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.measures import MEASURE_UNITS
 from scoring.errors import NotThereError
-from scoring.models import Event, Image, OutsideLabel, Score, ScoringJob, StoredFeatures
+from scoring.models import (
+    DatasetRow,
+    Event,
+    Image,
+    ModelVersion,
+    OutsideLabel,
+    Score,
+    ScoringJob,
+    StoredFeatures,
+)
 from scoring.recommend import best_of
 from scoring.registry import serving
 from scoring.score import displayed_scores
@@ -78,6 +87,14 @@ class Life:
     scores_nearby: dict[int, float] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     outside: list[OutsideLabel] = field(default_factory=list)
+
+    @property
+    def is_untaught_in_parts(self) -> bool:
+        """Whether labels taught the score and not the dimensions beside it, which may then contradict it."""
+        model = self.score.model if self.score else None
+        if model is None or model.kind != ModelVersion.Kind.FAST:
+            return False
+        return not DatasetRow.objects.filter(dataset=model.dataset_id).exclude(dimensions={}).exists()
 
     @property
     def shows_names(self) -> bool:

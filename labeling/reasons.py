@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.core.cache import cache
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,6 +18,7 @@ from labeling.fill import SPLIT_SEED
 from labeling.models import Item, Project
 from scoring.core.herding import Standing
 from scoring.core.splits import TRAIN, teaching_split
+from scoring.templatetags.vitrine import number
 
 MOSTLY = 0.5  # share of what a picture stands for from which it is of its own category
 NOTHING, HARDLY = 0.1, 0.5  # pictures like it, below which there is none, or hardly one
@@ -80,7 +80,7 @@ def why(asked: Asked, project: Project, reasons: Reasons) -> str:
         return _("stands for many pictures nobody has asked about")
     if asked.std is None:
         return _("has no score yet")
-    return _("unsure by ±{points} points").format(points=number_format(asked.std, decimal_pos=1))
+    return _("unsure by ±{points} points").format(points=number(asked.std, 1))
 
 
 def herded_words(standing: Standing, category: str) -> str:
@@ -94,8 +94,8 @@ def _others(standing: Standing, category: str) -> str:
         return _("hardly another picture is like it")
     count = max(1, round(standing.others))
     words = ngettext("stands for about {n} other", "stands for about {n} others", count)
-    others = words.format(n=number_format(count))
-    if not category:
+    others = words.format(n=number(count))
+    if not category or count == 1:
         return others
     if standing.akin >= MOSTLY * standing.others:
         return _("{others}, most of them in {category}").format(others=others, category=category)
@@ -109,7 +109,7 @@ def _before(standing: Standing) -> str:
         return _("hardly anything like it comes before it")
     count = max(1, round(standing.asked))
     words = ngettext("about {n} like it comes before it", "about {n} like it come before it", count)
-    return words.format(n=number_format(count))
+    return words.format(n=number(count))
 
 
 def _calibrates(item: Item) -> bool:

@@ -43,7 +43,7 @@ def _disagreement(of: Evidence) -> str:
 
 
 def _model_against_people(of: Evidence) -> str:
-    return _("The model says {model}, people say {people}: {gap} points apart.").format(
+    return _("The model said {model}, people say {people}: {gap} points apart.").format(
         model=round(of["model_score"]), people=round(of["people_score"]), gap=round(of["gap"])
     )
 

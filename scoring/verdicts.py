@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scoring.core.promotion import Check
+from scoring.templatetags.vitrine import number
 
 CHECK_WORDS: dict[str, Promise] = {
     Check.ENOUGH_LABELS: gettext_lazy("Enough labels"),
@@ -80,20 +80,20 @@ def reason_words(reason: Mapping[str, Any]) -> str:
     match reason["check"]:
         case Check.ENOUGH_LABELS:
             return _("{n} labelled pictures to judge by; at least {bar} are needed.").format(
-                n=_number(value, 0), bar=_number(bar, 0)
+                n=number(value, 0), bar=number(bar, 0)
             )
         case Check.RANKING:
             return _(
                 # xgettext:no-python-format
                 "SRCC {change} against the champion (95 % interval {low} to {high}); "
                 "a loss of more than {bar} is refused."
-            ).format(**_signed_span(span, 3), bar=_number(-bar, 2))
+            ).format(**_signed_span(span, 3), bar=number(-bar, 2))
         case Check.ERROR | Check.CATEGORIES:
             return _(
                 # xgettext:no-python-format
                 "RMSE {change} points against the champion (95 % interval {low} to {high}); "
                 "more than {bar} worse is refused."
-            ).format(**_signed_span(span, 2), bar=_number(bar, 1))
+            ).format(**_signed_span(span, 2), bar=number(bar, 1))
         case Check.CALIBRATION:
             return _(
                 # xgettext:no-python-format
@@ -105,22 +105,18 @@ def reason_words(reason: Mapping[str, Any]) -> str:
                 # xgettext:no-python-format
                 "The new labels are predicted {change} points worse than the champion's were "
                 "(95 % interval {low} to {high}); more than {bar} suggests that some are wrong."
-            ).format(**_signed_span(span, 2), bar=_number(bar, 1))
+            ).format(**_signed_span(span, 2), bar=number(bar, 1))
         case Check.SPEED:
             return _("Takes {ratio} times as long as the champion; at most {bar} times is allowed.").format(
-                ratio=_number(value, 2), bar=_number(bar, 1)
+                ratio=number(value, 2), bar=number(bar, 1)
             )
-    return _("Measured {value}, held to {bar}.").format(value=_number(value, 3), bar=_number(bar, 3))
-
-
-def _number(value: float, decimals: int) -> str:
-    return str(number_format(value, decimal_pos=decimals, use_l10n=True))
+    return _("Measured {value}, held to {bar}.").format(value=number(value, 3), bar=number(bar, 3))
 
 
 def _signed(value: float, decimals: int) -> str:
     rounded = round(value, decimals)
     sign = "" if rounded == 0 else "+" if rounded > 0 else "−"
-    return sign + _number(abs(rounded), decimals)
+    return sign + number(abs(rounded), decimals)
 
 
 def _signed_span(span: tuple[float, float, float], decimals: int) -> dict[str, str]:
@@ -129,4 +125,4 @@ def _signed_span(span: tuple[float, float, float], decimals: int) -> dict[str, s
 
 
 def _percent(share: float) -> str:
-    return f"{_number(100 * share, 0)} %"
+    return f"{number(100 * share, 0)} %"

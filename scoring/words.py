@@ -83,8 +83,8 @@ def measure_number(code: str, value: float, unit: str = "") -> str:
     """A measure as people read it: shares as per cent, everything else in three digits with its unit."""
     if code in PARTS:
         return f"{value * 100:.3g}{NO_BREAK}%"
-    number = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number}{NO_BREAK}{UNIT_WORDS.get(unit, unit)}".strip()
+    number = f"{abs(value):.0f}" if abs(value) >= 1000 else f"{abs(value):.3g}"
+    return f"{'−' if value < 0 else ''}{number}{NO_BREAK}{UNIT_WORDS.get(unit, unit)}".strip()
 
 
 NO_BREAK = "\N{NO-BREAK SPACE}"  # a number and its unit stay on one line

@@ -43,6 +43,7 @@ from scoring.core.learning_curve import (
 )
 from scoring.models import Score
 from scoring.registry import serving
+from scoring.score import scores_of
 from scoring.views.asked import asks_for
 from scoring.views.doors import person_of
 
@@ -72,10 +73,11 @@ class MoneyForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """An item about to be asked for, and why it."""
+    """An item about to be asked for, why it, and what the model says of it so far."""
 
     item: Item
     why: str
+    score: Score | None
 
 
 @require_safe
@@ -206,13 +208,11 @@ def _next(project: Project) -> list[Next]:
         slots=Count("assignments"), votes=Count("assignments", filter=Q(assignments__state="submitted"))
     )
     items = list(counted.select_related("image__product").order_by("-priority", "id")[:NEXT_SHOWN])
-    stds = dict(
-        Score.objects.filter(
-            model_id=serving().displayed_id, image_id__in=[item.image_id for item in items]
-        ).values_list("image_id", "overall_std")
-    )
+    scores = scores_of(image_ids=[item.image_id for item in items])
     reasons = reasons_kept(project=project)
-    return [
-        Next(item, why(Asked(item, stds.get(item.image_id), item.votes, item.slots), project, reasons))
-        for item in items
-    ]
+    found = []
+    for item in items:
+        score = scores.get(item.image_id)
+        asked = Asked(item, score.overall_std if score else None, item.votes, item.slots)
+        found.append(Next(item, why(asked, project, reasons), score))
+    return found

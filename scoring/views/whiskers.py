@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scoring.duel import Duel
 from scoring.templatetags.charts import Tick, nice_ticks
+from scoring.templatetags.vitrine import number
 
 LEFT, RIGHT = 12.0, 308.0
 FIRST_ROW, ROW_STEP = 18.0, 30.0
@@ -78,9 +78,9 @@ def _panel(metric: str, figures: Sequence[tuple[str, Mapping[str, float]]]) -> P
             low_x=at(figure["low"]),
             high_x=at(figure["high"]),
             y=FIRST_ROW + row * ROW_STEP,
-            value=_number(figure["value"], decimals),
+            value=number(figure["value"], decimals),
             interval=_("{low} to {high}").format(
-                low=_number(figure["low"], decimals), high=_number(figure["high"], decimals)
+                low=number(figure["low"], decimals), high=number(figure["high"], decimals)
             ),
             number=row + 1,
         )
@@ -89,7 +89,3 @@ def _panel(metric: str, figures: Sequence[tuple[str, Mapping[str, float]]]) -> P
     text = "; ".join(f"{one.name} {one.value} ({one.interval})" for one in whiskers)
     ticks = [Tick(at(mark), f"{mark:g}") for mark in marks]
     return Panel(name, meaning, better, whiskers, ticks, f"{name}: {text}")
-
-
-def _number(value: float, decimals: int) -> str:
-    return str(number_format(value, decimal_pos=decimals, use_l10n=True))

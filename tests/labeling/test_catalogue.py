@@ -23,7 +23,9 @@ from labeling.catalogue import (
 )
 from labeling.models import Annotation, Assignment, Item
 from scoring.core.types import Grade, grade_of
-from scoring.models import Image, ModelVersion, Product, Score
+from scoring.dataset import FrozenRow, dataset_store
+from scoring.models import Image, ModelVersion, Product, Score, Serving
+from scoring.registry import base_model_ensure
 from tests.conftest import Cast
 from tests.factories import features_make, image_make, item_make, score_make
 
@@ -331,6 +333,23 @@ def test_reviewers_see_votes_and_names_at_once(cast: Cast, client: Client, voted
     assert "<strong>ann</strong>" in people
 
 
+@pytest.mark.parametrize(("dimensions", "is_said"), [({}, True), ({"colour": 20.0}, False)])
+def test_parts_of_a_score_that_no_label_taught_are_told_as_such(
+    cast: Cast, client: Client, dimensions: dict[str, float], is_said: bool
+) -> None:
+    image = image_make()
+    base_model_ensure()
+    row = FrozenRow(image.pk, "g", "mugs", 40.0, 5.0, 0.04, 1, dimensions=dimensions)
+    dataset = dataset_store(name="v1", rows=[row], split_seed=0, note="", created_by=None)
+    model = ModelVersion.objects.create(
+        name="fast-1", kind="fast", feature_version="x", weights_digest="y", dataset=dataset
+    )
+    score_make(image, model=model)
+    Serving.objects.update(displayed=model)
+    body = open_image(client, cast.ada, image.pk)
+    assert ("Nobody has voted on these five yet" in body) is is_said
+
+
 def test_the_life_of_an_image_is_all_there(cast: Cast, client: Client) -> None:
     product = Product.objects.create(external_id="K1", title="Kettle", category="Kitchen", seller="Tea Ltd")
     image, better = image_make(product=product), image_make(product=product)
@@ -344,7 +363,7 @@ def test_the_life_of_an_image_is_all_there(cast: Cast, client: Client) -> None:
     features_make(image_make(product=Product.objects.create(external_id="S", title="Sandal")), seed=2)
     body = open_image(client, cast.ada, image.pk)
     assert "Tea Ltd" in body
-    assert "Most likely between 34 and 66" in body
+    assert "Between 34 and 66 in nine of ten cases" in body
     assert "Votes to expect of many people: 1 bad 6 %, 2 poor 24 %, 3 fair 40 %" in body
     assert "<dt>Noise</dt><dd>12\N{NO-BREAK SPACE}of 255</dd>" in body
     assert "older" in body

@@ -241,7 +241,7 @@ def test_a_long_queue_costs_as_many_queries_as_a_short_one(
         (
             "model_against_people",
             {"model_score": 81.4, "people_score": 40.0, "gap": 41.4},
-            "The model says 81, people say 40: 41 points apart.",
+            "The model said 81, people say 40: 41 points apart.",
         ),
         (
             "low_confidence",

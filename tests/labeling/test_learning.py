@@ -205,6 +205,7 @@ def test_the_page_says_what_comes_next_and_why_and_keeps_the_wage(client: Client
     assert "begun: 0 of 2 votes are in" in page
     assert "stands for many pictures nobody has asked about" in page  # what its order kept is gone
     assert "unsure by ±14.0 points" in page
+    assert page.count('<span class="soft">± 14</span>') == 3
     again = client.get(reverse("learning")).content.decode()
     assert 'name="wage" value="30.0"' in again
     bad = client.get(reverse("learning"), {"wage": "-1", "worth": "much"})
@@ -288,7 +289,8 @@ def test_a_picture_drawn_for_the_intervals_is_not_told_as_chosen(client: Client,
     ("standing", "words"),
     [
         (Standing(3.6, 2.9, 0.0), "stands for about 4 others, most of them in mugs; nothing like it comes"),
-        (Standing(1.2, 0.1, 0.3), "about 1 other, most of them outside mugs; hardly anything like it comes"),
+        (Standing(2.2, 0.1, 0.3), "about 2 others, most of them outside mugs; hardly anything like it comes"),
+        (Standing(1.2, 1.1, 0.3), "stands for about 1 other; hardly anything like it comes before it"),
         (Standing(0.2, 0.1, 2.2), "hardly another picture is like it; about 2 like it come before it"),
         (Standing(2.0, 2.0, 1.0, is_turn=True), "its category's turn; stands for about 2 others, most of"),
     ],

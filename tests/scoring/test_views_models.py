@@ -213,6 +213,7 @@ def test_every_check_of_the_gate_has_a_name_and_a_sentence() -> None:
     )
     assert line.name == "No category suffers: mugs"
     assert line.text.startswith("RMSE 0.00 points against the champion")
+    assert "90 % of people's scores" in reason_words(reason | {"check": "calibration", "value": 0.8989})
     (unknown,) = verdict_lines({"reasons": [reason | {"check": "moon_phase"}]})
     assert (unknown.name, unknown.text) == ("moon_phase", "Measured 0.500, held to 0.300.")
 

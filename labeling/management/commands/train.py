@@ -15,6 +15,7 @@ from labeling.train import retrain
 from scoring.errors import StationError
 from scoring.models import DatasetVersion, TrainingRun
 from scoring.train import training_start
+from scoring.verdicts import unjudged_words
 
 
 class Asked(TypedDict):
@@ -92,6 +93,5 @@ class Command(BaseCommand):
         for reason in verdict["reasons"]:
             mark = "passed" if reason["passed"] else "FAILED"
             self.stdout.write(f"  {reason['check']} {reason['detail']}: {reason['value']:.4g} ({mark})")
-        for each in verdict.get("unjudged", []):
-            few = f"{each['pictures']} of the {each['needed']} pictures needed"
-            self.stdout.write(f"  categories {each['category'] or '(none)'}: not judged, {few}")
+        if verdict.get("unjudged"):
+            self.stdout.write(f"  {unjudged_words(verdict['unjudged'])}")
