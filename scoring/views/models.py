@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -102,6 +103,9 @@ def card_file(request: HttpRequest, model_id: int) -> HttpResponse:
     whiskers = [list(column) for column in zip(*(panel.whiskers for panel in panels), strict=True)]
     context["figures"] = [(row[0].name, [f"{one.value} ({one.interval})" for one in row]) for row in whiskers]
     context["cells"] = [(_cell(name), count) for name, count in context["categories"]]
+    context["verdict"] = [
+        replace(line, name=_cell(line.name), text=_cell(line.text)) for line in context["verdict"]
+    ]
     context["run"] = getattr(context["model"], "run", None)
     response = render(request, "scoring/card.txt", context, content_type="text/markdown; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="model-{model_id}.md"'
