@@ -220,6 +220,11 @@ class _Int8(_Nodes):
         self._limits = iter(ranges.limits.astype(np.float64))
         self._inputs = iter(ranges.inputs.astype(np.float64))
         self._steps: dict[str, tuple[np.float32, np.uint8]] = {}
+        self._halved = 0  # how often the map in hand is half as long as the one before
+        self._rows: dict[int, str] = {}
+        self._means: list[str] = []
+        self._squares: list[str] = []
+        self._tapped: list[tuple[str, int]] = []
 
     def start(self) -> str:
         return self._scaled(PICTURES, np.float32(1 / SCALE), np.uint8(MEAN))
@@ -228,6 +233,7 @@ class _Int8(_Nodes):
         self, x: str, weight: FloatArray, bias: FloatArray, *, stride: int, groups: int, bends: bool
     ) -> str:
         y = self._next_layer()
+        self._halved += stride > 1
         widest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
         steps = np.maximum(widest / WEIGHT_STEPS, LEAST_STEP).astype(np.float32)
         whole = np.rint(weight / steps[:, None, None, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
@@ -258,29 +264,46 @@ class _Int8(_Nodes):
         return self.node("QLinearAdd", inputs, output=total, domain=RUNTIME_DOMAIN)
 
     def tap(self, x: str, channels: int) -> None:
-        """Moments of the bytes in float; the layer's step and zero are put to the few results."""
+        """Moments of the bytes in float; the layers' steps and zeros are put to all of them at the end."""
         table = self.constant(f"table{channels}", np.array([0, -1, channels], dtype=np.int64))
         values = self.node("Reshape", [self.node("Cast", [x], to=TensorProto.FLOAT), table])
-        count = self.node("Shape", [values], start=1, end=2)
-        one = self.constant("one", np.array([1], dtype=np.int64))
-        ones = self.node(
-            "ConstantOfShape",
-            [self.node("Concat", [one, count], axis=0)],
-            value=helper.make_tensor("one.float", TensorProto.FLOAT, [1], [1.0]),
-        )
-        total = self.node("Cast", [count], to=TensorProto.FLOAT)
         squares = self.node("Mul", [values, values])
-        # A product with a row of ones sums columns four times as fast as ReduceMean does.
-        mean, square = (
-            self.node("Div", [self.node("MatMul", [ones, each]), total]) for each in (values, squares)
-        )
-        least = self.constant("least", np.float32(0))
-        variance = self.node("Max", [self.node("Sub", [square, self.node("Mul", [mean, mean])]), least])
-        step, zero = self._steps[x]
-        eps = self.constant(f"{x}.eps", np.float32(SPREAD_EPS / float(step) ** 2))
+        row = self._row(values)
+        # A product with a row of shares sums columns four times as fast as ReduceMean does.
+        for sums, each in ((self._means, values), (self._squares, squares)):
+            sums.append(self.node("MatMul", [row, each]))
+        self._tapped.append((x, channels))
+
+    def _row(self, values: str) -> str:
+        """A row (1, places) of equal shares of one for maps of the size of ``values``, made once for each."""
+        if self._halved not in self._rows:
+            one = self.constant("one", np.array([1], dtype=np.int64))
+            count = self.node("Shape", [values], start=1, end=2)
+            ones = self.node(
+                "ConstantOfShape",
+                [self.node("Concat", [one, count], axis=0)],
+                value=helper.make_tensor("one.float", TensorProto.FLOAT, [1], [1.0]),
+            )
+            total = self.node("Cast", [count], to=TensorProto.FLOAT)
+            self._rows[self._halved] = self.node("Div", [ones, total])
+        return self._rows[self._halved]
+
+    def written(self) -> bytes:
+        """Bytes of ONNX: the moments of all layers come to their own units together, node by node few."""
+        sizes = [channels for _, channels in self._tapped]
+        told = [self._steps[x] for x, _ in self._tapped]
+        step = np.repeat(np.array([each[0] for each in told], dtype=np.float32), sizes)
+        zero = np.repeat(np.array([each[1] for each in told], dtype=np.float32), sizes)
+        mean, square = (self.node("Concat", sums, axis=-1) for sums in (self._means, self._squares))
+        variance = self.node("Sub", [square, self.node("Mul", [mean, mean])])
+        variance = self.node("Max", [variance, self.constant("least", np.float32(0))])
+        eps = self.constant("steps.eps", np.float32(SPREAD_EPS) / np.square(step))
         spread = self.node("Sqrt", [self.node("Add", [variance, eps])])
-        level = self.node("Sub", [mean, self.constant(f"{x}.zero.float", np.float32(zero))])
-        self._pooled += [self.node("Mul", [each, f"{x}.step"]) for each in (level, spread)]
+        level = self.node("Sub", [mean, self.constant("zeros", zero)])
+        moments = [self.node("Mul", [each, self.constant("steps", step)]) for each in (level, spread)]
+        order = self.constant("order", _by_layer(sizes))
+        self._pooled = [self.node("Gather", [self.node("Concat", moments, axis=-1), order], axis=-1)]
+        return super().written()
 
     def show(self, x: str, name: str) -> None:
         self.node("DequantizeLinear", self._three(x), output=self.give(name, "batch", None, None, None))
@@ -306,6 +329,13 @@ class _Int8(_Nodes):
 
     def _three(self, x: str) -> list[str]:
         return [x, f"{x}.step", f"{x}.zero"]
+
+
+def _by_layer(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Where each layer's means and then its spreads stand in all means followed by all spreads."""
+    ends = np.cumsum(sizes)
+    places = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    return np.concatenate([part for own in places for part in (own, own + ends[-1])]).astype(np.int64)
 
 
 def _window(weight: FloatArray, stride: int) -> dict[str, Any]:
