@@ -28,7 +28,9 @@ from scoring.core.lite import (
     block_shapes,
     lite_name,
     map_blocks,
+    row_step,
     same_pads,
+    tap_strides,
 )
 from scoring.core.quantise import Ranges
 from scoring.core.types import FloatArray
@@ -73,24 +75,25 @@ class _Writer(Protocol):
         self, x: str, weight: FloatArray, bias: FloatArray, *, stride: int, groups: int, bends: bool
     ) -> str: ...
     def add(self, x: str, y: str) -> str: ...
-    def tap(self, x: str, channels: int) -> None: ...
+    def tap(self, x: str, channels: int, stride: int) -> None: ...
     def show(self, x: str, name: str) -> None: ...
 
 
 def _walk(writer: _Writer, tensors: Tensors) -> None:
     """Say the network layer by layer."""
+    variant = lite_name(tensors)
+    strides = tap_strides(variant)
     weight, bias = _folded(tensors, "_conv_stem", "_bn0")
     x = writer.conv(writer.start(), weight, bias, stride=STEM_STRIDE, groups=1, bends=True)
-    writer.tap(x, len(weight))
-    variant = lite_name(tensors)
+    writer.tap(x, len(weight), strides[0])
     shown = dict(zip(map_blocks(variant), MAPS, strict=True))
     for number, shape in enumerate(block_shapes(variant)):
         x = _walk_block(writer, tensors, f"_blocks.{number}.", shape, x)
-        writer.tap(x, shape.outputs)
+        writer.tap(x, shape.outputs, strides[number + 1])
         if number in shown:
             writer.show(x, shown[number])
     weight, bias = _folded(tensors, "_conv_head", "_bn1")
-    writer.tap(writer.conv(x, weight, bias, stride=1, groups=1, bends=True), len(weight))
+    writer.tap(writer.conv(x, weight, bias, stride=1, groups=1, bends=True), len(weight), strides[-1])
 
 
 def _walk_block(writer: _Writer, tensors: Tensors, prefix: str, shape: BlockShape, x: str) -> str:
@@ -132,6 +135,14 @@ class _Nodes:
     def constant(self, name: str, value: npt.ArrayLike) -> str:
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
         return name
+
+    def rows_of(self, x: str, axis: int, step: int) -> str:
+        """Every ``step``-th row of maps whose rows lie along ``axis``."""
+        if step == 1:
+            return x
+        told = {"first": 0, "last": np.iinfo(np.int64).max, f"axis{axis}": axis, f"step{step}": step}
+        ends = [self.constant(name, np.array([value], dtype=np.int64)) for name, value in told.items()]
+        return self.node("Slice", [x, *ends])
 
     def give(self, name: str, *sides: int | str | None) -> str:
         """``name`` as one more output of the graph, in float."""
@@ -183,7 +194,8 @@ class _Float(_Nodes):
         self._layers.append(self.node("Add", [x, y]))
         return self._layers[-1]
 
-    def tap(self, x: str, channels: int) -> None:
+    def tap(self, x: str, channels: int, stride: int) -> None:
+        x = self.rows_of(x, 2, row_step(stride))
         mean = self.node("ReduceMean", [x], axes=[2, 3], keepdims=1)
         apart = self.node("Sub", [x, mean])
         variance = self.node("ReduceMean", [self.node("Mul", [apart, apart])], axes=[2, 3], keepdims=1)
@@ -220,7 +232,6 @@ class _Int8(_Nodes):
         self._limits = iter(ranges.limits.astype(np.float64))
         self._inputs = iter(ranges.inputs.astype(np.float64))
         self._steps: dict[str, tuple[np.float32, np.uint8]] = {}
-        self._halved = 0  # how often the map in hand is half as long as the one before
         self._rows: dict[int, str] = {}
         self._means: list[str] = []
         self._squares: list[str] = []
@@ -233,7 +244,6 @@ class _Int8(_Nodes):
         self, x: str, weight: FloatArray, bias: FloatArray, *, stride: int, groups: int, bends: bool
     ) -> str:
         y = self._next_layer()
-        self._halved += stride > 1
         widest = np.abs(weight).reshape(len(weight), -1).max(axis=1)
         steps = np.maximum(widest / WEIGHT_STEPS, LEAST_STEP).astype(np.float32)
         whole = np.rint(weight / steps[:, None, None, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
@@ -263,20 +273,21 @@ class _Int8(_Nodes):
         inputs = [*self._three(x), *self._three(y), *self._three(total)[1:]]
         return self.node("QLinearAdd", inputs, output=total, domain=RUNTIME_DOMAIN)
 
-    def tap(self, x: str, channels: int) -> None:
+    def tap(self, x: str, channels: int, stride: int) -> None:
         """Moments of the bytes in float; the layers' steps and zeros are put to all of them at the end."""
         table = self.constant(f"table{channels}", np.array([0, -1, channels], dtype=np.int64))
-        values = self.node("Reshape", [self.node("Cast", [x], to=TensorProto.FLOAT), table])
+        asked = self.node("Cast", [self.rows_of(x, 1, row_step(stride))], to=TensorProto.FLOAT)
+        values = self.node("Reshape", [asked, table])
         squares = self.node("Mul", [values, values])
-        row = self._row(values)
+        row = self._row(values, stride)
         # A product with a row of shares sums columns four times as fast as ReduceMean does.
         for sums, each in ((self._means, values), (self._squares, squares)):
             sums.append(self.node("MatMul", [row, each]))
         self._tapped.append((x, channels))
 
-    def _row(self, values: str) -> str:
-        """A row (1, places) of equal shares of one for maps of the size of ``values``, made once for each."""
-        if self._halved not in self._rows:
+    def _row(self, values: str, stride: int) -> str:
+        """A row (1, places) of equal shares of one for ``values``, made once for all maps of their size."""
+        if stride not in self._rows:
             one = self.constant("one", np.array([1], dtype=np.int64))
             count = self.node("Shape", [values], start=1, end=2)
             ones = self.node(
@@ -285,8 +296,8 @@ class _Int8(_Nodes):
                 value=helper.make_tensor("one.float", TensorProto.FLOAT, [1], [1.0]),
             )
             total = self.node("Cast", [count], to=TensorProto.FLOAT)
-            self._rows[self._halved] = self.node("Div", [ones, total])
-        return self._rows[self._halved]
+            self._rows[stride] = self.node("Div", [ones, total])
+        return self._rows[stride]
 
     def written(self) -> bytes:
         """Bytes of ONNX: the moments of all layers come to their own units together, node by node few."""

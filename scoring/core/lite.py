@@ -30,6 +30,7 @@ BATCH_NORM_EPS = 1e-3
 SPREAD_EPS = 1e-8  # added to a variance before its root
 LEVELS_AT_MOST = 6.0  # of ReLU6
 
+FINE_STRIDE, FINE_STEP = 4, 3  # of maps so fine every third row is asked for means and spreads
 MAP_STRIDES = (8, 16, 32)  # pixels a side of one place of the maps by which things are located
 
 Pads = tuple[int, int, int, int]  # left, right, top, bottom
@@ -83,6 +84,19 @@ def same_pads(kernel: int, stride: int) -> Pads:
 def feature_count(name: str = "lite0") -> int:
     """F: numbers one view gives."""
     return int(tap_places(name)[-1].stop)
+
+
+def tap_strides(name: str = "lite0") -> tuple[int, ...]:
+    """Pixels a side of one place of each map that is tapped: after the stem, each block, and the head."""
+    strides = STEM_STRIDE * np.cumprod([1, *(block.stride for block in block_shapes(name)), 1])
+    return tuple(int(stride) for stride in strides)
+
+
+def row_step(stride: int) -> int:
+    """Of a map with places of ``stride`` pixels, how many rows on the next is asked: the fine ones hold two
+    thirds of all values, and neighbours in them say the same. Never a row of JPEG's blocks alone: 3 and 8
+    share no factor."""
+    return FINE_STEP if stride <= FINE_STRIDE else 1
 
 
 def map_blocks(name: str = "lite0") -> tuple[int, ...]:

@@ -25,7 +25,9 @@ from scoring.core.lite import (
     BlockShape,
     block_shapes,
     map_blocks,
+    row_step,
     same_pads,
+    tap_strides,
 )
 
 
@@ -93,6 +95,7 @@ class Encoder(nn.Module):
         self._bn1 = nn.BatchNorm2d(HEAD_CHANNELS, eps=BATCH_NORM_EPS)
         self.pads = same_pads(STEM_KERNEL, STEM_STRIDE)
         self.mapped = map_blocks(name)
+        self.steps = [row_step(stride) for stride in tap_strides(name)]
 
     def forward(self, x: Tensor, sizes: Tensor | None = None) -> Tensor:
         return self.look(x, sizes)[0]
@@ -102,13 +105,13 @@ class Encoder(nn.Module):
         maps = []
         inside = None if sizes is None else Inside(sizes, x.shape[2])
         x = functional.relu6(self._bn0(self._conv_stem(functional.pad(x, self.pads))))
-        pooled = _mean_and_std(x, inside)
+        pooled = _mean_and_std(x, inside, self.steps[0])
         for number, block in enumerate(self._blocks):
             x = block(x, inside)
-            pooled += _mean_and_std(x, inside)
+            pooled += _mean_and_std(x, inside, self.steps[number + 1])
             if number in self.mapped:
                 maps.append(x.permute(0, 2, 3, 1))
-        pooled += _mean_and_std(functional.relu6(self._bn1(self._conv_head(x))), inside)
+        pooled += _mean_and_std(functional.relu6(self._bn1(self._conv_head(x))), inside, self.steps[-1])
         return torch.cat(pooled, dim=1), maps
 
 
@@ -133,9 +136,11 @@ def imagenet_encoder(name: str = "lite0") -> Encoder:
     return load_encoder(torch.load(path, map_location="cpu", weights_only=True), name)
 
 
-def _mean_and_std(x: Tensor, inside: Inside | None) -> list[Tensor]:
+def _mean_and_std(x: Tensor, inside: Inside | None, step: int) -> list[Tensor]:
+    """Over every so manieth row."""
     if inside is not None:
-        return _mean_and_std_of(x.float(), inside.of(x).float())
+        return _mean_and_std_of(x[:, :, ::step].float(), inside.of(x)[:, :, ::step].float())
+    x = x[:, :, ::step]
     mean = x.mean(dim=(2, 3))
     variance = (x - mean[:, :, None, None]).square().mean(dim=(2, 3))
     return [mean, torch.sqrt(variance + SPREAD_EPS)]
