@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scoring.core.decode import Picture
-from scoring.core.degrade import degrade
+from scoring.core.degrade import degrade, to_linear, to_srgb
 from scoring.core.foreground import before_plain
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect
@@ -30,6 +30,8 @@ HARD_TO_TELL = {
 }
 HARD_CHANCE = 2.0
 CUT_OUT_SHARE = 0.25  # of shops' photos before one plain surface, shown once more on black
+BLIND_SHARE = 0.03  # of all photos, shown once more so dark that nothing is seen
+BLIND_STOPS = (7.0, 12.0)  # darker; the darkest fault of the laboratory is four
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Task:
     group: str = ""
     is_shop: bool = False
     is_cut_out: bool = False
+    stops: float = 0.0  # darker than the photo
 
 
 def render_photos(folder: Path, count: int) -> Path:
@@ -66,7 +69,7 @@ def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed:
     ``folders`` says of each whether it is a shop's. Each photo gets FAULTS single faults, those that are
     hard to tell more often, and one more at two severities, light and heavy. Some of the shops' photos come
     again at the end, cut out and on black: what a transparent picture becomes where its transparency is lost
-    says nothing of how the product was lit.
+    says nothing of how the product was lit. And a few of all come again as a lens cap would have them.
     """
     tasks = _scored_tasks(scores) if scores is not None else []
     cut_outs = []
@@ -80,7 +83,7 @@ def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed:
     for photo, rng in cut_outs:
         clean = Task(path=str(photo.path), group=photo.group, is_shop=True, is_cut_out=True)
         tasks += _with_faults(clean, tasks, rng)
-    return tasks
+    return tasks + _blind(tasks, np.random.default_rng(seed))
 
 
 def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) -> list[Task]:
@@ -95,6 +98,21 @@ def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) 
             fault = list(Defect)[number]
             tasks.append(replace(clean, fault=fault, severity=strength, seed=draw, source=len(before)))
     return tasks
+
+
+def _blind(tasks: Sequence[Task], rng: np.random.Generator) -> list[Task]:
+    """Some of the untouched photos among these, with nothing to be seen on them."""
+    clean = [n for n, task in enumerate(tasks) if task.fault is None and math.isnan(task.score)]
+    return [
+        replace(
+            tasks[n],
+            fault=Defect.UNDER_EXPOSED,
+            severity=1.0,
+            source=n,
+            stops=float(rng.uniform(*BLIND_STOPS)),
+        )
+        for n in rng.permutation(clean)[: round(BLIND_SHARE * len(clean))].tolist()
+    ]
 
 
 def _scored_tasks(scores: Path) -> list[Task]:
@@ -116,6 +134,8 @@ def picture_of(task: Task) -> Picture:
     rgb = read_photo(Path(task.path))
     if task.is_cut_out:
         rgb = cut_out(rgb)
-    if task.fault is not None:
+    if task.stops:
+        rgb = to_srgb(to_linear(rgb) * 2.0**-task.stops)
+    elif task.fault is not None:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
     return Picture(rgb)

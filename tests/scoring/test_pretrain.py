@@ -1,5 +1,6 @@
 """What the weights that ship learn from: photos, their faults, and cut-outs whose transparency was lost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from scoring import pretrain
+from scoring.core.types import Defect
 from scoring.photos import read_photo
-from scoring.pretrain_plan import cut_out, plan
+from scoring.pretrain_plan import Task, cut_out, picture_of, plan
 
 SIDE = 120
 
@@ -47,10 +49,25 @@ def test_what_stands_before_no_plain_surface_is_not_cut() -> None:
     assert np.array_equal(cut_out(rgb), rgb)
 
 
+def seeing(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if not task.stops]
+
+
+def test_on_a_blind_photo_nothing_is_seen_and_it_is_under_exposed(folders: dict[Path, bool]) -> None:
+    tasks = plan(folders, None, limit=40, seed=1)
+    blind = [task for task in tasks if task.stops]
+    assert tasks == [*seeing(tasks), *blind]
+    assert blind
+    for task in blind:
+        assert tasks[task.source] == replace(task, fault=None, severity=0.0, source=-1, stops=0.0)
+        assert task.fault is Defect.UNDER_EXPOSED
+        assert picture_of(task).rgb.max() < 30 <= picture_of(tasks[task.source]).rgb.max()
+
+
 def test_cut_outs_come_last_and_only_of_shops_photos_before_a_plain_surface(
     folders: dict[Path, bool],
 ) -> None:
-    tasks = plan(folders, None, limit=40, seed=1)
+    tasks = seeing(plan(folders, None, limit=40, seed=1))
     first = next(number for number, task in enumerate(tasks) if task.is_cut_out)
     assert all(task.is_cut_out for task in tasks[first:])
     for number, task in enumerate(tasks[first:], start=first):
@@ -66,9 +83,9 @@ def test_cut_outs_come_last_and_only_of_shops_photos_before_a_plain_surface(
 def test_photos_and_faults_are_those_drawn_without_cut_outs(
     folders: dict[Path, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_cut_outs = plan(folders, None, limit=40, seed=1)
+    with_cut_outs = seeing(plan(folders, None, limit=40, seed=1))
     monkeypatch.setattr("scoring.pretrain_plan.CUT_OUT_SHARE", 0.0)
-    without = plan(folders, None, limit=40, seed=1)
+    without = seeing(plan(folders, None, limit=40, seed=1))
     assert with_cut_outs[: len(without)] == without
     assert len(with_cut_outs) > len(without)
 
