@@ -2,10 +2,11 @@
 
 Two graphs say nearly the same. The float one is the network itself. The int8 one multiplies whole numbers
 of 8 bits, which processors with AVX-512 VNNI do about twice as fast; it needs to know between which limits
-each layer's values lie and what they are on the average (``scoring.core.quantise``). In both, pixels go in
-as they are, uint8 (N, h, w, 3) with sides that are multiples of 32, batch norm is folded into the
-convolutions, padding is part of them (as nodes of their own they cost half the time), and means and
-deviations are taken in float.
+each layer's values lie and what they are on the average (``scoring.core.quantise``). Pixels go in as they
+are: into the float one as uint8 (N, h, w, 3) with sides that are multiples of 32, into the other as the
+patches that its stem multiplies (``lite.stem_patches``). In both, batch norm is folded into the convolutions,
+padding is part of them (as nodes of their own they cost half the time), and means and deviations are taken in
+float.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scoring.core.lite import (
     BATCH_NORM_EPS,
     LEVELS_AT_MOST,
     SPREAD_EPS,
+    STEM_PATCH,
     STEM_STRIDE,
     BlockShape,
     block_shapes,
@@ -35,7 +37,7 @@ from scoring.core.lite import (
 from scoring.core.quantise import Ranges
 from scoring.core.types import FloatArray
 
-PICTURES, FEATURES, TOLD_LIMITS, TOLD_INPUTS = "pictures", "features", "limits", "inputs"
+PICTURES, PATCHES, FEATURES, TOLD_LIMITS, TOLD_INPUTS = "pictures", "patches", "features", "limits", "inputs"
 MAPS = ("map8", "map16", "map32")  # (N, h, w, C) each, in the order of lite.MAP_STRIDES; made where asked for
 OPSET, IR_VERSION = 17, 8
 RUNTIME_DOMAIN = "com.microsoft"  # ONNX Runtime's own operators: channels last, and sums of int8
@@ -125,6 +127,7 @@ class _Nodes:
         self._constants: dict[str, TensorProto] = {}
         self._pooled: list[str] = []
         self._outputs: list[ValueInfoProto] = []
+        self._given = (PICTURES, 3)
         self.give(FEATURES, "batch", None)
 
     def node(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
@@ -152,9 +155,10 @@ class _Nodes:
     def written(self) -> bytes:
         """The graph as bytes of ONNX."""
         self.node("Flatten", [self.node("Concat", self._pooled, axis=-1)], axis=1, output=FEATURES)
-        pictures = helper.make_tensor_value_info(PICTURES, TensorProto.UINT8, ["batch", "height", "width", 3])
+        name, depth = self._given
+        given = helper.make_tensor_value_info(name, TensorProto.UINT8, ["batch", "height", "width", depth])
         graph = helper.make_graph(
-            self._nodes, "encoder", [pictures], self._outputs, list(self._constants.values())
+            self._nodes, "encoder", [given], self._outputs, list(self._constants.values())
         )
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_DOMAIN, 1)]
         model = helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
@@ -238,7 +242,8 @@ class _Int8(_Nodes):
         self._tapped: list[tuple[str, int]] = []
 
     def start(self) -> str:
-        return self._scaled(PICTURES, np.float32(1 / SCALE), np.uint8(MEAN))
+        self._given = (PATCHES, STEM_PATCH)
+        return self._scaled(PATCHES, np.float32(1 / SCALE), np.uint8(MEAN))
 
     def conv(
         self, x: str, weight: FloatArray, bias: FloatArray, *, stride: int, groups: int, bends: bool
@@ -249,6 +254,8 @@ class _Int8(_Nodes):
         whole = np.rint(weight / steps[:, None, None, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
         level = bias - self._shift(whole * steps[:, None, None, None] - weight, groups)
         unit = steps.astype(np.float64) * float(self._steps[x][0])
+        if x == PATCHES:  # one product for each of its places
+            whole, stride = whole.transpose(0, 2, 3, 1).reshape(len(whole), STEM_PATCH, 1, 1), 1
         ends = np.iinfo(np.int32)
         inputs = [
             *self._three(x),
@@ -265,7 +272,7 @@ class _Int8(_Nodes):
             domain=RUNTIME_DOMAIN,
             channels_last=1,
             group=groups,
-            **_window(weight, stride),
+            **_window(whole, stride),
         )
 
     def add(self, x: str, y: str) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from scoring.core.decode import MEAN
+from scoring.core.types import ByteArray
+
 # kernel, stride, expansion, in, out, repeats
 STAGES = (
     (3, 1, 1, 32, 16, 1),
@@ -26,6 +29,7 @@ STAGES = (
 LITE_SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 STEM_KERNEL, STEM_STRIDE = 3, 2
+STEM_PATCH = 3 * STEM_KERNEL**2
 BATCH_NORM_EPS = 1e-3
 SPREAD_EPS = 1e-8  # added to a variance before its root
 LEVELS_AT_MOST = 6.0  # of ReLU6
@@ -79,6 +83,23 @@ def same_pads(kernel: int, stride: int) -> Pads:
     """TensorFlow's SAME padding for even sides: one pixel more at the right and bottom at stride 2."""
     total = max(kernel - stride, 0)
     return total // 2, total - total // 2, total // 2, total - total // 2
+
+
+def stem_patches(view: ByteArray) -> ByteArray:
+    """What the stem multiplies for each of its places: uint8 (h / 2, w / 2, 27) of a view (h, w, 3).
+
+    Row by row of the kernel, as pixels lie; beyond the right and the lower edge lies MEAN, which is zero to it.
+    The runtime takes patches out pixel by pixel, which costs as much as the next three layers.
+    """
+    height, width = view.shape[:2]
+    wide = np.full((height + 1, width + 1, 3), int(MEAN), dtype=np.uint8)
+    wide[:height, :width] = view
+    row, pixel = wide.strides[:2]
+    patches = np.empty((height // 2, width // 2, STEM_KERNEL), dtype=f"V{STEM_KERNEL * pixel}")
+    for k in range(STEM_KERNEL):
+        steps = (STEM_STRIDE * row, STEM_STRIDE * pixel)
+        patches[:, :, k] = np.ndarray(patches.shape[:2], patches.dtype, wide, offset=k * row, strides=steps)
+    return patches.view(np.uint8).reshape(height // 2, width // 2, STEM_PATCH)
 
 
 def feature_count(name: str = "lite0") -> int:

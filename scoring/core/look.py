@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.decode import MEAN, SCALE
+from scoring.core.lite import STEM_PATCH, stem_patches
 from scoring.core.types import ByteArray, FloatArray
 
 PIXELS_AT_ONCE = 128 * 256 * 256  # of a batch in torch, however many pictures are asked for
@@ -77,10 +78,14 @@ def _on_square(view: ByteArray) -> ByteArray:
 
 def graph_reader(session: Any) -> Look:
     """An exported graph in an ONNX Runtime session, asked about one view at a time."""
-    from scoring.core.graph import FEATURES, MAPS, PICTURES
+    from scoring.core.graph import FEATURES, MAPS
+
+    given = session.get_inputs()[0]
+    in_patches = given.shape[-1] == STEM_PATCH
 
     def look(view: ByteArray, with_maps: bool) -> Seen:
-        raw, *maps = session.run([FEATURES, *(MAPS if with_maps else ())], {PICTURES: view[None]})
+        pixels = stem_patches(view) if in_patches else view
+        raw, *maps = session.run([FEATURES, *(MAPS if with_maps else ())], {given.name: pixels[None]})
         return Seen(np.asarray(raw[0], dtype=np.float32), [each[0] for each in maps])
 
     return look

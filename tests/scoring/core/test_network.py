@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from scoring.core.decode import as_input
+from scoring.core.decode import MEAN, SCALE, as_input
 from scoring.core.graph import float_graph, int8_graph, layer_count
-from scoring.core.lite import feature_count, tap_places
+from scoring.core.lite import feature_count, stem_patches, tap_places
+from scoring.core.look import graph_reader
 from scoring.core.network import Encoder, imagenet_encoder, load_encoder
 from scoring.core.quantise import Ranges, measured_ranges
 from scoring.core.types import ByteArray, FloatArray
@@ -27,8 +29,8 @@ def tensors_of(encoder: Encoder) -> Tensors:
 def told_by(graph: bytes, pictures: ByteArray) -> FloatArray:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["features"], {"pictures": pictures})[0])
+    look = graph_reader(onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]))
+    return np.stack([look(each, False).raw for each in pictures])
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +59,20 @@ def test_every_depth_tells_its_mean_and_deviation(name: str) -> None:
     assert [place.start for place in places[1:]] == [place.stop for place in places[:-1]]
 
 
+def test_patches_are_what_the_stem_sees_of_each_of_its_places() -> None:
+    view = np.asarray(photo(5, width=96, height=64))
+    torch.manual_seed(2)
+    encoder = Encoder().eval()
+    weight = encoder._conv_stem.weight.detach().permute(0, 2, 3, 1).reshape(32, 27).numpy()
+    with torch.inference_mode():
+        pixels = functional.pad(torch.from_numpy(as_input(view))[None], encoder.pads)
+        expected = encoder._conv_stem(pixels)[0].permute(1, 2, 0).numpy()
+    told = (stem_patches(view).astype(np.float32) - MEAN) / SCALE @ weight.T
+    assert np.abs(told - expected).max() < 1e-5
+
+
 @pytest.mark.parametrize("name", ["lite0", "lite2"])
-def test_the_float_graph_says_what_torch_says_of_any_size_and_batch(name: str) -> None:
+def test_the_float_graph_says_what_torch_says_of_any_size(name: str) -> None:
     torch.manual_seed(1)
     encoder = Encoder(name).eval()
     graph = float_graph(tensors_of(encoder))
