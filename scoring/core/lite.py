@@ -88,8 +88,8 @@ def same_pads(kernel: int, stride: int) -> Pads:
 def stem_patches(view: ByteArray) -> ByteArray:
     """What the stem multiplies for each of its places: uint8 (h / 2, w / 2, 27) of a view (h, w, 3).
 
-    Row by row of the kernel, as pixels lie; beyond the right and the lower edge lies MEAN, which is zero to it.
-    The runtime takes patches out pixel by pixel, which costs as much as the next three layers.
+    Row by row of the kernel, as pixels lie; beyond the right and the lower edge lies MEAN, which is zero to
+    it. The runtime takes patches out pixel by pixel, which costs as much as the next three layers.
     """
     height, width = view.shape[:2]
     wide = np.full((height + 1, width + 1, 3), int(MEAN), dtype=np.uint8)

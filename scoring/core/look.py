@@ -78,7 +78,8 @@ def _on_square(view: ByteArray) -> ByteArray:
 
 def graph_reader(session: Any) -> Look:
     """An exported graph in an ONNX Runtime session, asked about one view at a time."""
-    from scoring.core.graph import FEATURES, MAPS
+    from scoring.core.graph import MAPS
+    from scoring.core.graph_nodes import FEATURES
 
     given = session.get_inputs()[0]
     in_patches = given.shape[-1] == STEM_PATCH

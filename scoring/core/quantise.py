@@ -54,7 +54,8 @@ def measured_ranges(tensors: Tensors, views: Iterable[ByteArray]) -> Ranges:
     """
     import onnxruntime
 
-    from scoring.core.graph import PICTURES, TOLD_INPUTS, TOLD_LIMITS, float_graph
+    from scoring.core.graph import TOLD_INPUTS, TOLD_LIMITS, float_graph
+    from scoring.core.graph_nodes import PICTURES
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # that limits have no fixed shape is known
