@@ -25,8 +25,8 @@ FALLS = (
     Defect.JPEG_ARTEFACTS,
     Defect.UPSCALED,
 )  # what people mind in any picture, whatever it shows
-CONTENT = 3.0  # weight of how pictures differ, beside how faults move them
-RIDGE = 10.0  # beside the mean variance of both
+CONTENT = 6.0  # weight of how pictures differ, beside how faults move them
+RIDGE = 20.0  # beside the mean variance of both
 SHARPNESS = 0.3  # beside the direction of the falls, both in standard deviations of untouched pictures
 LEVEL, SPREAD = 60.0, 8.5  # score points untouched pictures are put at, and how far they lie apart
 NOISE = 15.0**2
