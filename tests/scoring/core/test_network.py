@@ -84,6 +84,19 @@ def test_the_float_graph_says_what_torch_says_of_any_size(name: str) -> None:
         assert np.abs(told - expected).max() < 1e-3 * max(1.0, float(np.abs(expected).max()))
 
 
+def test_of_the_finest_maps_every_third_row_is_told(
+    trained: Encoder, views: list[ByteArray], ranges: Ranges
+) -> None:
+    with torch.inference_mode():
+        pixels = functional.pad(torch.from_numpy(np.stack([as_input(view) for view in views])), trained.pads)
+        stem = functional.relu6(trained._bn0(trained._conv_stem(pixels)))
+    asked, whole = (rows.mean(dim=(2, 3)).numpy() for rows in (stem[:, :, ::3], stem))
+    tensors, pictures, channels = tensors_of(trained), np.stack(views), asked.shape[1]
+    assert np.abs(told_by(float_graph(tensors), pictures)[:, :channels] - asked).max() < 1e-3
+    told = told_by(int8_graph(tensors, ranges), pictures)[:, :channels]
+    assert np.abs(told - asked).mean() < 0.8 * np.abs(told - whole).mean()  # the rest is rounding
+
+
 def test_the_int8_graph_says_nearly_the_same_of_pictures_it_was_not_measured_on(
     trained: Encoder, views: list[ByteArray], ranges: Ranges
 ) -> None:
