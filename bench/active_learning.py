@@ -141,7 +141,7 @@ def next_rows(arm: Arm, world: World, labelled: Any, count: int, head: Any, rng:
             rng=rng,
             taught=Taught(taught, embeddings[labelled]),
             rules=BatchRules(votes=VOTES if arm.noisy else MANY_VOTES),
-        )
+        ).rows
     ]
     more = rng.choice(np.setdiff1d(left, chosen), count - len(chosen), replace=False)
     return np.concatenate([chosen, more])

@@ -35,7 +35,7 @@ from labeling.holdout import holdout_slots_open
 from labeling.models import Item, Project
 from labeling.reasons import reasons_keep
 from labeling.rules import quotas_of
-from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choice
+from scoring.core.acquire import BatchRules, Pool, Strategy, Taught, choose
 from scoring.core.herding import Standing
 from scoring.core.nearness import near_rows
 from scoring.core.splits import TRAIN, teaching_split
@@ -229,7 +229,7 @@ def _batch(
     pool = Pool(features, mine.embeddings, items.waiting.stds[rows], items.categories[rows])
     told = Taught(taught, known.embeddings)
     rules = BatchRules(quotas=quotas_of(project))
-    made = choice(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)
+    made = choose(pool, count=BATCH, strategy=strategy, rng=rng, taught=told, rules=rules)
     standings = [replace(one, others=one.others * of_all, akin=one.akin * of_all) for one in made.standings]
     return rows[made.rows], standings
 

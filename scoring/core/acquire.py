@@ -24,7 +24,6 @@ __all__ = [
     "Pool",
     "Strategy",
     "Taught",
-    "choice",
     "choose",
     "posterior_features",
     "sketch",
@@ -62,21 +61,8 @@ def choose(
     rng: np.random.Generator,
     taught: Taught | None = None,
     rules: BatchRules | None = None,
-) -> Indices:
-    """Rows of the pool to ask about, best first, up to ``count``; fewer where only duplicates are left."""
-    return choice(pool, count=count, strategy=strategy, rng=rng, taught=taught, rules=rules).rows
-
-
-def choice(
-    pool: Pool,
-    *,
-    count: int,
-    strategy: Strategy,
-    rng: np.random.Generator,
-    taught: Taught | None = None,
-    rules: BatchRules | None = None,
 ) -> Choice:
-    """The same with why."""
+    """Rows of the pool to ask about, up to ``count``; fewer where only duplicates are left."""
     batch = Batch(pool, min(count, len(pool)), rules or BatchRules())
     if batch.count > 0:
         _FILL[strategy](batch, taught or _nothing_taught(pool), rng)

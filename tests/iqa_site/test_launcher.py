@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_a_program_that_cannot_start_is_tried_again(
 def test_a_one_time_program_ends_with_one_line(
     supervisor: Supervisor, told: list[str], tmp_path: Path
 ) -> None:
-    start = lambda: processes.spawn([sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log")  # noqa: E731
+    start = partial(processes.spawn, [sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log")
     program = Program("Ingest of shoes", start, "logs/ingest.log", once=True)
     supervisor.add(program, now=0.0)
     assert program.child is not None
@@ -184,7 +185,7 @@ def test_a_wait_ends_with_the_answer_with_the_death_or_with_the_end_of_patience(
 
     def ended(*, ready: bool = False, gone: bool = False, quiet_s: float = 60.0) -> End:
         patience = Patience("it", log, lambda _: None, began=time.monotonic(), quiet_s=quiet_s)
-        signs = lambda: signs_of(os.getpid(), log)  # noqa: E731
+        signs = partial(signs_of, os.getpid(), log)
         return wait_for(lambda: ready, gone=lambda: gone, signs=signs, patience=patience)
 
     assert ended(ready=True, gone=True) == End.READY
@@ -196,9 +197,9 @@ def test_the_work_of_a_process_and_its_children_is_seen(tmp_path: Path) -> None:
     work = "import os, time; os.fork()\nwhile time.process_time() < 0.2: pass\ntime.sleep(60)"
     child = processes.spawn([sys.executable, "-c", work], log=tmp_path / "log")
     try:
-        before = signs_of(child.pid, tmp_path / "log")
-        at_work = lambda: signs_of(child.pid, tmp_path / "log").cpu_s >= before.cpu_s + 0.35  # noqa: E731
-        assert processes.wait_until(at_work, seconds=20)  # both of them worked
+        signs = partial(signs_of, child.pid, tmp_path / "log")
+        before = signs().cpu_s
+        assert processes.wait_until(lambda: signs().cpu_s >= before + 0.35, seconds=20)  # both of them worked
     finally:
         processes.signal_group(child, signal.SIGKILL)
         child.wait()
@@ -210,7 +211,7 @@ def test_a_web_that_dies_again_and_again_is_given_up_with_its_log_named(
 ) -> None:
     monkeypatch.setattr("iqa_site.supervisor.BACKOFF_S", (0.0,))
     house = House(RunOptions(data=tmp_path), tell=told.append)
-    dying = lambda: processes.spawn(["false"], log=tmp_path / "web.log")  # noqa: E731
+    dying = partial(processes.spawn, ["false"], log=tmp_path / "web.log")
     house.supervisor.add(Program("web", dying, "logs/web.log"), now=0.0)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers there

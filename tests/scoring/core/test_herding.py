@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.core.acquire import BatchRules, Choice, Pool, Strategy, Taught, choice
+from scoring.core.acquire import BatchRules, Choice, Pool, Strategy, Taught, choose
 from scoring.core.herding import NEAR, Herd
 from scoring.core.landmarks import usual_distance
 
@@ -32,7 +32,7 @@ def told_of(
     alike = np.eye(len(rows), dtype=np.float32)
     pool = Pool(rows, alike, np.ones(len(rows)), np.array(categories))
     known = Taught(taught, np.zeros((len(taught), len(rows)), dtype=np.float32))
-    return choice(pool, count=count, strategy=Strategy.HERDING, rng=rng_of(), taught=known, rules=rules)
+    return choose(pool, count=count, strategy=Strategy.HERDING, rng=rng_of(), taught=known, rules=rules)
 
 
 def kernel_of(rows: np.ndarray) -> np.ndarray:
