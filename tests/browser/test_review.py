@@ -168,10 +168,10 @@ def test_a_key_pressed_while_the_next_picture_is_on_its_way_decides_nothing(
     expect(page.locator("#case-title")).to_have_text("Kettle")
     held: list[Route] = []
     page.route("**/review/**", lambda route: held.append(route))
-    page.keyboard.press("j")
-    page.wait_for_timeout(100)
+    with page.expect_request("**/review/**"):
+        page.keyboard.press("j")
     page.keyboard.press("a")
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(100)  # a decision would be on its way by now
     assert len(held) == 1
     held[0].continue_()
     page.unroute("**/review/**")
