@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.graph_nodes import RUNTIME_DOMAIN, Nodes, window
-from scoring.core.lite import SPREAD_EPS, STEM_PATCH, row_step
+from scoring.core.lite import SPREAD_EPS, STEM_PATCH, STEM_PIXELS, row_step
 from scoring.core.quantise import Ranges
 from scoring.core.types import FloatArray
 
@@ -50,7 +50,9 @@ class Int8(Nodes):
         level = bias - self._shift(whole * steps[:, None, None, None] - weight, groups)
         unit = steps.astype(np.float64) * float(self._steps[x][0])
         if x == PATCHES:  # one product for each of its places
-            whole, stride = whole.transpose(0, 2, 3, 1).reshape(len(whole), STEM_PATCH, 1, 1), 1
+            pixels = whole.transpose(0, 2, 3, 1).reshape(len(whole), STEM_PIXELS)
+            unused = ((0, 0), (0, STEM_PATCH - STEM_PIXELS))
+            whole, stride = np.pad(pixels, unused)[:, :, None, None], 1
         ends = np.iinfo(np.int32)
         inputs = [
             *self._three(x),

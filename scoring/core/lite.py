@@ -29,7 +29,8 @@ STAGES = (
 LITE_SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 STEM_KERNEL, STEM_STRIDE = 3, 2
-STEM_PATCH = 3 * STEM_KERNEL**2
+STEM_PIXELS = 3 * STEM_KERNEL**2
+STEM_PATCH = -(-STEM_PIXELS // 4) * 4  # bytes: whole fours are multiplied as they lie
 BATCH_NORM_EPS = 1e-3
 SPREAD_EPS = 1e-8  # added to a variance before its root
 LEVELS_AT_MOST = 6.0  # of ReLU6
@@ -86,20 +87,23 @@ def same_pads(kernel: int, stride: int) -> Pads:
 
 
 def stem_patches(view: ByteArray) -> ByteArray:
-    """What the stem multiplies for each of its places: uint8 (h / 2, w / 2, 27) of a view (h, w, 3).
+    """What the stem multiplies for each of its places: uint8 (h / 2, w / 2, STEM_PATCH) of a view (h, w, 3).
 
-    Row by row of the kernel, as pixels lie; beyond the right and the lower edge lies MEAN, which is zero to
-    it. The runtime takes patches out pixel by pixel, which costs as much as the next three layers.
+    Row by row of the kernel, as pixels lie; beyond the right and the lower edge, and in the last byte, lies
+    MEAN, which is zero to it. The runtime takes patches out pixel by pixel, which costs as much as the next
+    three layers.
     """
     height, width = view.shape[:2]
     wide = np.full((height + 1, width + 1, 3), int(MEAN), dtype=np.uint8)
     wide[:height, :width] = view
     row, pixel = wide.strides[:2]
-    patches = np.empty((height // 2, width // 2, STEM_KERNEL), dtype=f"V{STEM_KERNEL * pixel}")
+    patches = np.full((height // 2, width // 2, STEM_PATCH), int(MEAN), dtype=np.uint8)
+    lines = patches[:, :, :STEM_PIXELS].reshape(height // 2, width // 2, STEM_KERNEL, -1)
+    lines = lines.view(f"V{STEM_KERNEL * pixel}")[:, :, :, 0]
     for k in range(STEM_KERNEL):
         steps = (STEM_STRIDE * row, STEM_STRIDE * pixel)
-        patches[:, :, k] = np.ndarray(patches.shape[:2], patches.dtype, wide, offset=k * row, strides=steps)
-    return patches.view(np.uint8).reshape(height // 2, width // 2, STEM_PATCH)
+        lines[:, :, k] = np.ndarray(lines.shape[:2], lines.dtype, wide, offset=k * row, strides=steps)
+    return patches
 
 
 def feature_count(name: str = "lite0") -> int:
