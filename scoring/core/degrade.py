@@ -257,15 +257,15 @@ def _readable(tint: tuple[int, int, int], under: ByteArray, alpha: int) -> tuple
 
 
 def _collage(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
-    """Several views put side by side in one frame."""
+    """Several views put side by side in one frame: at worst more of them, which show less, further apart."""
     height, width = rgb.shape[:2]
     image = Image.fromarray(rgb)
     result = Image.new("RGB", (width, height), (255, 255, 255))
     columns = 2 if severity < 0.6 else 3
-    gap = int(rng.integers(0, 6))
-    cell = (width // columns - gap, height // 2 - gap)
+    gap = int(rng.integers(0, 6)) + round(0.015 * severity * width)
+    cell = (max(8, width // columns - gap), max(8, height // 2 - gap))
     for index in range(columns * 2):
-        zoom = rng.uniform(0.45, 0.9)
+        zoom = rng.uniform(0.45, 0.9) * (1 - 0.4 * severity)
         x, y = rng.uniform(0, 1 - zoom, 2)
         part = image.crop(
             (int(x * width), int(y * height), int((x + zoom) * width), int((y + zoom) * height))

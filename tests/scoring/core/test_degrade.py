@@ -49,6 +49,13 @@ def test_more_severe_is_further_from_the_photo(fault: Defect) -> None:
     assert away[0] < away[1] < away[2]
 
 
+@pytest.mark.parametrize("fault", list(Defect))
+def test_no_two_severities_give_the_same_picture(fault: Defect) -> None:
+    rgb = scene()
+    light, heavy = (degrade(rgb, fault, severity, np.random.default_rng(3)).rgb for severity in (0.1, 0.4))
+    assert light.shape != heavy.shape or (light != heavy).any()
+
+
 def test_severity_outside_the_scale_is_refused() -> None:
     with pytest.raises(ValueError, match=r"1\.2"):
         degrade(scene(), Defect.NOISE, 1.2, np.random.default_rng(0))
