@@ -106,7 +106,7 @@ def ask(shot: Shot) -> FloatArray:
     began = time.monotonic()
     heat = heat_of_bytes(blob, head=head)
     seconds = time.monotonic() - began
-    shuffled = replace(head, coefficients=rng.permuted(head.coefficients, axis=1))
+    shuffled = replace(head, coefficients=rng.permuted(head.coefficients, axis=1), correction=None)
     lost, astray = (
         heat_of_bytes(blob, head=shuffled),
         heat_of_bytes(blob, head=shuffled, weights=astray_weights()),

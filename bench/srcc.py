@@ -6,8 +6,9 @@ baseline: EfficientNet-Lite0 as it comes, five depths at native and half size, s
 CSV with the columns path and score (0-100), and std with votes for the ceiling, beside its pictures.
 
 Of an encoder that learned from these scores nothing can be said here. One encoder for each fold, tuned
-without it (``python -m scoring.tune --folds 5``), may be named by ``--weights 'fold{fold}.safetensors'``; or,
-by ``--left-out left_out.csv``, what whole weights made on each said of their fold (``vitrine pretrain``).
+without it (``python -m scoring.tune --folds 5``), may be named by ``--weights 'fold{fold}.safetensors'``. By
+``--left-out left_out.csv`` the first head is asked instead, the one that ships and takes the falls of faults
+too: what its fits without each fold said of it (``vitrine pretrain``).
 
 python -m bench.srcc --data labels.csv [--weights FILE | --left-out FILE]
 """
@@ -65,8 +66,9 @@ def main() -> None:
     ceiling = label_ceiling(np.array([row.variance for row in rows]), people)
     whole = bootstrap(srcc, guess["ours"], people, rng=rng)
     linear = bootstrap(plcc, guess["ours"], people, rng=rng)
+    asked = "SRCC on real photos" if wanted.left_out is None else "SRCC of the first head on real photos"
     report(
-        "SRCC on real photos, mean of five folds",
+        f"{asked}, mean of five folds",
         means["ours"],
         f"pooled [{whole.low:.3f}, {whole.high:.3f}]",
         f">= baseline + {GAIN_BAR}",
@@ -93,7 +95,7 @@ def _left_out(
 ) -> tuple[dict[str, Array], str]:
     _, plain = tables(paths, wanted.keep, BASE_WEIGHTS)
     told = read_left_out(wanted.left_out).guess
-    return {"ours": told, "plain": _baseline(plain, people, folds)}, "encoder tuned without the fold"
+    return {"ours": told, "plain": _baseline(plain, people, folds)}, "fitted without the fold"
 
 
 def _baseline(plain: FloatArray, people: Array, folds: list[Any]) -> Array:

@@ -159,7 +159,7 @@ def _with_head(weights: Path, head: Head) -> dict[str, npt.NDArray[Any]]:
 
 def _head(base: ModelVersion, pupil: Any, labels: Labels) -> Head:
     """What the pupil learned of the overall score, its doubt measured on labels it did not learn from."""
-    prior = head_of(root_of(base))
+    prior = replace(head_of(root_of(base)), correction=None)
     coefficients, intercepts = prior.coefficients.copy(), prior.intercepts.copy()
     coefficients[0] = pupil.coefficients.detach().cpu().double().numpy()
     intercepts[0] = float(pupil.level.detach())

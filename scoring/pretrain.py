@@ -7,9 +7,10 @@ seeded faults. A quarter of their groups (``scoring.photos``) is never touched, 
 photos nobody trained on. ``--data`` is a table of scored pictures as ``vitrine evaluate`` reads one (columns
 path, and score 0-100 or mos 1-5); ``--scores`` is its other name. One seed draws all.
 
-``--tuned`` is what ``python -m scoring.tune --folds 5`` wrote: the encoder, and one per fold that never saw
-the fold's scores. Each of those is taken through the whole fit without its fold; what it then says of the
-fold calibrates the intervals and is written to left_out.csv, for benches.
+What fits that left out a fifth of the scored pictures say of that fifth calibrates the intervals and is
+written to left_out.csv, for benches. ``--tuned`` is what ``python -m scoring.tune`` wrote. With ``--folds 5``
+that is an encoder, and one per fold that never saw the fold's scores: each of those is taken through the
+whole fit without its fold.
 """
 
 from __future__ import annotations
@@ -87,8 +88,9 @@ def _run(options: argparse.Namespace) -> int:
         _keep(options.keep, evidence, tasks)
     if folds:
         left_out = leave_out(folds, encoders[1:], options)
+    digest, left_out = fit_and_write(evidence, encoders[0], options, left_out)
+    if left_out is not None:
         _write_left_out(options.out / "left_out.csv", tasks, left_out)
-    digest = fit_and_write(evidence, encoders[0], options, left_out)
     print(json.dumps({"weights": str(options.out / "base.safetensors"), "sha256": digest}))
     return 0
 
@@ -174,13 +176,14 @@ def read_left_out(path: Path) -> LeftOut:
 
 def fit_and_write(
     evidence: Evidence, encoder: EncoderWeights, options: argparse.Namespace, left_out: LeftOut | None
-) -> str:
-    """Fit everything on the evidence and write the weights file; returns its digest."""
+) -> tuple[str, LeftOut | None]:
+    """Fit everything on the evidence and write the weights file; returns its digest, and what was said of
+    scored pictures left out: by whom is given, else by fits of the head alone."""
     version = "fitting"
     model = base_fit.fit_features(evidence, version=version, size=options.size, taught=encoder.taught)
-    head = base_fit.fit_base_head(
-        base_fit.vectors_of(model, evidence), evidence, version=version, left_out=left_out
-    )
+    vectors = base_fit.vectors_of(model, evidence)
+    left_out = left_out or base_fit.leave_out(vectors, evidence)
+    head = base_fit.fit_base_head(vectors, evidence, version=version, left_out=left_out)
     body = encoder.shipped()
     body |= model_to_tensors(model)
     body |= {f"head.{name}": value for name, value in head_to_tensors(head).items()}
@@ -192,7 +195,7 @@ def fit_and_write(
     }
     digest = write_tensors(options.out, body, meta)
     shutil.copyfile(options.out / f"{digest}.safetensors", options.out / "base.safetensors")
-    return digest
+    return digest, left_out
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -110,9 +110,9 @@ def _asked(labels: Labels, rows: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.b
 
 
 def straight_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head) -> Head:
-    """Fit the overall score over the prior on these rows, straight: a network that is tuned goes on from the
-    coefficients alone, and those of a bent fit say nothing without its landmarks."""
-    return _overall_on(labels, rows, prior, may_bend=False)
+    """Fit the overall score over the prior's line on these rows, straight: a network that is tuned goes on
+    from the coefficients alone, and what is told by pictures nearby means nothing to another network."""
+    return _overall_on(labels, rows, replace(prior, correction=None), may_bend=False)
 
 
 def _overall_on(labels: Labels, rows: npt.NDArray[np.bool_], prior: Head, *, may_bend: bool = True) -> Head:

@@ -13,21 +13,27 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.calibrate import conformal_factor
+from scoring.core.correction import Known, fit_correction
 from scoring.core.defect_fit import fit_defects
 from scoring.core.evidence import Array, Evidence
 from scoring.core.features import EMBEDDING_SIZE, MEASURE_WEIGHT, FeatureModel, felt, standard_measures
-from scoring.core.head import NOISE_FLOOR, OUTPUTS, Fit, Head, fit_ridge
+from scoring.core.head import NOISE_FLOOR, OUTPUTS, Fit, Head, fit_ridge, level_of
 from scoring.core.ridge import kfold
 from scoring.core.types import Defect, Dimension, FloatArray
 
 FALL_AT_RUIN = 60.0  # score points a picture loses when one fault ruins it
-CLEAN_DIMENSION_SCORE = 78.0
 CLEAN_SCORE = 72.0  # where an untouched product photo is assumed to stand, loosely
 CLEAN_WEIGHT = 0.05
 PAIR_WEIGHT = 0.35  # of a before-and-after pair beside one scored picture
+NEAR_PAIR_WEIGHT, NEAR_CLEAN_WEIGHT = 0.06, 0.01  # likewise, of both, for what corrects the line
+SHOWN = 700  # photos, with and without faults, that a correction speaks of beside all scored ones
+SEED = 5
+UNTOUCHED_WEIGHT = 0.15  # of a photo beside a fall, for how far dimensions stand apart
 CALIBRATION_FOLDS = 5
 FALLS_AT_MOST = 2400  # rows that tell how faults move photos
 FEWEST_SCORED = 20
+
+Rows = npt.NDArray[np.int64]
 
 S, C, K, L, B = (
     Dimension.SHARPNESS,
@@ -167,78 +173,114 @@ def fit_base_head(
     only the head's own fit leaves them out, which is too kind where the encoder was tuned on them.
     """
     scored = np.flatnonzero(np.isfinite(evidence.people))
-    anchor = vectors[scored].mean(axis=0) if len(scored) else vectors[evidence.untouched].mean(axis=0)
-    overall, level = _fit_overall(vectors, evidence, scored, anchor)
+    head = _with_dimensions(_overall_head(vectors, evidence, scored, version), vectors, evidence)
+    left_out = left_out or leave_out(vectors, evidence)
+    return head if left_out is None else _calibrated(head, left_out, evidence.people[scored])
+
+
+def _overall_head(vectors: Array, evidence: Evidence, scored: Rows, version: str) -> Head:
+    """A head that says the overall score, and of all dimensions the same: a line, and what corrects it."""
+    untouched = vectors[scored] if len(scored) else vectors[evidence.untouched]
+    level = float(evidence.people[scored].mean()) if len(scored) else CLEAN_SCORE
+    anchor = untouched.mean(axis=0)
+    fit = _fit_line(vectors, evidence, scored, anchor, level)
     coefficients = np.zeros((OUTPUTS, vectors.shape[1]))
-    intercepts = np.full(OUTPUTS, CLEAN_DIMENSION_SCORE)
-    coefficients[0], intercepts[0] = overall.coefficients, level
-    _fit_dimension_rows(vectors, evidence, anchor, coefficients, intercepts)
+    coefficients[0] = fit.coefficients
     head = Head(
         feature_version=version,
         mean=anchor,
         std=np.ones(vectors.shape[1]),
         coefficients=coefficients,
-        intercepts=intercepts,
-        covariance=overall.covariance,
-        noise_var=overall.noise_var,
+        intercepts=level_of(level),
+        covariance=fit.covariance,
+        noise_var=fit.noise_var,
     )
-    if len(scored) < FEWEST_SCORED:
-        return head
-    return _calibrated(head, left_out or _leave_out(head, vectors, evidence, scored), evidence.people[scored])
+    return head if len(scored) < FEWEST_SCORED else _corrected(head, vectors, evidence, scored)
 
 
-def _fit_overall(
-    vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64], anchor: Array
-) -> tuple[Fit, float]:
-    """Fit of the overall score on these scored rows, all falls, and the usual standing of clean photos."""
+def _fit_line(vectors: Array, evidence: Evidence, scored: Rows, anchor: Array, level: float) -> Fit:
+    """Fit of the overall score, from a level, on these scored rows, all falls, and how clean photos stand."""
     degraded, clean = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.fair)
-    falls = vectors[degraded] - vectors[evidence.source[degraded]]
-    level = float(evidence.people[scored].mean()) if len(scored) else CLEAN_SCORE
-    harm = np.array([OVERALL_HARM[Defect(str(evidence.fault[int(k)]))] for k in degraded])
     parts = (
         (vectors[scored] - anchor, evidence.people[scored] - level, 1.0),
-        (falls, -FALL_AT_RUIN * harm * evidence.severity[degraded], PAIR_WEIGHT),
+        (vectors[degraded] - vectors[evidence.source[degraded]], _overall_falls(evidence), PAIR_WEIGHT),
         (vectors[clean] - anchor, np.full(len(clean), CLEAN_SCORE - level), CLEAN_WEIGHT),
     )
-    fit = fit_ridge(
+    return fit_ridge(
         np.concatenate([x for x, _, _ in parts]),
         np.concatenate([y for _, y, _ in parts]),
         np.concatenate([np.full(len(y), weight) for _, y, weight in parts]),
     )
-    return fit, level
 
 
-def _fit_dimension_rows(
-    vectors: Array, evidence: Evidence, anchor: Array, coefficients: Array, intercepts: Array
-) -> None:
-    """Each dimension falls by what a fault harms it, and stands at 78 on untouched product photos."""
+def _corrected(head: Head, vectors: Array, evidence: Evidence, scored: Rows) -> Head:
+    """With what pictures nearby say that the line does not."""
     degraded, clean = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.fair)
+    level = head.intercepts[0]
+    parts = (
+        (scored, evidence.people[scored] - level, 1.0),
+        (degraded, _overall_falls(evidence), NEAR_PAIR_WEIGHT),
+        (clean, np.full(len(clean), CLEAN_SCORE - level), NEAR_CLEAN_WEIGHT),
+    )
+    known = Known(
+        at=np.concatenate([rows for rows, _, _ in parts]),
+        less=np.concatenate([evidence.source[rows] for rows, _, _ in parts]),
+        points=np.concatenate([points for _, points, _ in parts]),
+        weights=np.concatenate([np.full(len(rows), weight) for rows, _, weight in parts]),
+    )
+    photos = np.concatenate([clean, degraded])
+    drawn = np.random.default_rng(SEED).choice(photos, min(SHOWN, len(photos)), replace=False)
+    table = head.standardised(vectors.astype(np.float32))
+    line = head.coefficients[0]
+    return replace(head, correction=fit_correction(table, line, known, scored=scored, shown=np.sort(drawn)))
+
+
+def _with_dimensions(head: Head, vectors: Array, evidence: Evidence) -> Head:
+    """With how far each dimension stands above the overall score: about not at all on untouched photos, and
+    by what a fault takes from the whole and not from it."""
+    degraded, untouched = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.untouched)
     falls = vectors[degraded] - vectors[evidence.source[degraded]]
+    table = np.concatenate([vectors[untouched] - head.mean, falls])
+    weights = np.concatenate([np.full(len(untouched), UNTOUCHED_WEIGHT), np.ones(len(falls))])
+    of_overall = _falls_of(head.unclipped(vectors.astype(np.float32)), evidence)
+    coefficients = head.coefficients.copy()
     for column, dimension in enumerate(Dimension, start=1):
         harm = np.array([_harm(evidence.fault[int(k)], dimension) for k in degraded])
-        drop = -FALL_AT_RUIN * harm * evidence.severity[degraded]
-        fit = fit_ridge(
-            np.concatenate([vectors[clean] - anchor, falls]),
-            np.concatenate([np.zeros(len(clean)), drop]),
-            np.concatenate([np.full(len(clean), 0.15), np.ones(len(falls))]),
-        )
-        coefficients[column] = fit.coefficients
-        intercepts[column] = CLEAN_DIMENSION_SCORE
+        above = -FALL_AT_RUIN * harm * evidence.severity[degraded] - of_overall
+        coefficients[column] = fit_ridge(
+            table, np.concatenate([np.zeros(len(untouched)), above]), weights
+        ).coefficients
+    return replace(head, coefficients=coefficients)
+
+
+def _overall_falls(evidence: Evidence) -> Array:
+    """Points (D,) by which the overall score of each degraded row should change."""
+    degraded = np.flatnonzero(~evidence.untouched)
+    harm = np.array([OVERALL_HARM[Defect(str(evidence.fault[int(k)]))] for k in degraded])
+    return np.asarray(-FALL_AT_RUIN * harm * evidence.severity[degraded])
+
+
+def _falls_of(said: Array, evidence: Evidence) -> Array:
+    """By how much scores (N,) of all rows change with each degraded row (D,)."""
+    degraded = np.flatnonzero(~evidence.untouched)
+    return np.asarray(said[degraded] - said[evidence.source[degraded]])
 
 
 def _harm(fault: Defect | None, dimension: Dimension) -> float:
     return HARMS[fault].get(dimension, 0.0) if fault else 0.0
 
 
-def _leave_out(head: Head, vectors: Array, evidence: Evidence, scored: npt.NDArray[np.int64]) -> LeftOut:
-    """Guesses of scored rows by fits that left them out, a fifth at a time."""
+def leave_out(vectors: Array, evidence: Evidence) -> LeftOut | None:
+    """Guesses of scored rows by fits that left them out, a fifth at a time; None of too few."""
+    scored = np.flatnonzero(np.isfinite(evidence.people))
+    if len(scored) < FEWEST_SCORED:
+        return None
     guess, doubt = np.zeros(len(scored)), np.zeros(len(scored))
     for fold in kfold(len(scored), CALIBRATION_FOLDS):
         kept = np.setdiff1d(np.arange(len(scored)), fold)
-        fit, level = _fit_overall(vectors, evidence, scored[kept], head.mean)
-        features = vectors[scored[fold]] - head.mean
-        guess[fold] = np.clip(level + features @ fit.coefficients, 0, 100)
-        doubt[fold] = ((features @ fit.covariance) * features).sum(axis=1)
+        head = _overall_head(vectors, evidence, scored[kept], "")
+        told = head.predict(vectors[scored[fold]].astype(np.float32))
+        guess[fold], doubt[fold] = told.overall, told.epistemic_var
     return LeftOut(guess, doubt)
 
 

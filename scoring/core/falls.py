@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.head import OUTPUTS, Head
+from scoring.core.head import OUTPUTS, Head, level_of
 from scoring.core.nearness import column_of
 from scoring.core.types import Defect, FloatArray
 
@@ -52,7 +52,7 @@ def head_from_falls(
         mean=mean,
         std=np.ones(len(mean)),
         coefficients=coefficients,
-        intercepts=np.full(OUTPUTS, LEVEL),
+        intercepts=level_of(LEVEL),
         covariance=np.eye(len(mean)) * SPREAD**2 / max(float(np.trace(spread)), 1e-12),
         noise_var=NOISE,
     )

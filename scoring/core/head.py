@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.correction import Correction, correction_in
 from scoring.core.fits import NOISE_FLOOR, Fit, fit_bent, fit_level, fit_ridge
 from scoring.core.landmarks import Landmarks
 from scoring.core.types import Dimension, FloatArray, NotFiniteError
@@ -59,10 +60,11 @@ class HeadOutput:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """``coefficients`` (6, F) on features standardised by ``mean`` and ``std`` (F,), ``intercepts`` (6,);
-    ``covariance`` (F, F) of the overall coefficients; ``interval_factor`` is the conformal q. With
-    ``landmarks`` the overall score also has a ``bend`` (L,), and ``covariance`` is (F + L, F + L).
-    ``category_factors``: the conformal q of categories that had enough labels for one of their own."""
+    """``coefficients`` (6, F) on features standardised by ``mean`` and ``std`` (F,), ``intercepts`` (6,): of
+    the overall score, then by how much each dimension lies above it. ``covariance`` (F, F) of the overall
+    coefficients; ``interval_factor`` is the conformal q. With ``landmarks`` the overall score also has a
+    ``bend`` (L,), and ``covariance`` is (F + L, F + L). ``category_factors``: the conformal q of categories
+    that had enough labels for one of their own. ``correction``: what the shipped head adds to its line."""
 
     feature_version: str
     mean: Array
@@ -75,6 +77,7 @@ class Head:
     landmarks: Landmarks | None = None
     bend: Array | None = None
     category_factors: Mapping[str, float] = field(default_factory=dict)
+    correction: Correction | None = None
 
     def predict(self, vectors: FloatArray, *, feature_version: str | None = None) -> HeadOutput:
         """Predict from vectors (N, F) of this head's feature version; scores clipped to 0-100."""
@@ -104,6 +107,9 @@ class Head:
         raw: Array = features[:, : len(self.mean)] @ self.coefficients.T + self.intercepts
         if self.bend is not None:
             raw[:, 0] += features[:, len(self.mean) :] @ self.bend
+        if self.correction is not None:
+            raw[:, 0] += self.correction.points(features[:, : len(self.mean)])
+        raw[:, 1:] += raw[:, :1]
         return raw
 
     def standardised(self, vectors: FloatArray) -> Array:
@@ -130,8 +136,8 @@ def fit_head(
 
     ``vectors`` (N, F); ``overall`` (N,) 0-100; ``dimensions`` (N, 5) 0-100, NaN where nobody voted;
     ``weights`` (N,) 1 / label variance. With a ``prior`` the residual over it is fitted; a dimension
-    with fewer than eight votes keeps the prior's coefficients. NaN in features or overall is refused.
-    Unless it ``may_bend`` the head has no landmarks.
+    with fewer than eight votes stands as far above the overall score as the prior says. NaN in features or
+    overall is refused. Unless it ``may_bend`` the head has no landmarks.
     """
     table, target = np.asarray(vectors, dtype=np.float64), np.asarray(overall, dtype=np.float64)
     if not (np.isfinite(table).all() and np.isfinite(target).all()):
@@ -146,7 +152,7 @@ def fit_head(
     features = start.standardised(table.astype(np.float32))
     share = _weights(weights, len(target))
     coefficients, intercepts = start.coefficients.copy(), start.intercepts.copy()
-    residual = target - features @ coefficients[0] - intercepts[0]
+    residual = target - start.unclipped(table.astype(np.float32))
     if may_bend:
         fit, landmarks = fit_bent(features, residual, share, hunch=coefficients[0].copy())
     else:
@@ -154,7 +160,8 @@ def fit_head(
     coefficients[0] += fit.coefficients[: len(start.mean)]
     intercepts[0] += fit.intercept
     if dimensions is not None:
-        _fit_dimensions(features, np.asarray(dimensions, dtype=np.float64), share, coefficients, intercepts)
+        above = np.asarray(dimensions, dtype=np.float64) - target[:, None]
+        _fit_dimensions(features, above, share, coefficients, intercepts)
     return replace(
         start,
         coefficients=coefficients,
@@ -167,14 +174,15 @@ def fit_head(
 
 
 def _fit_dimensions(
-    features: Array, votes: Array, share: Array, coefficients: Array, intercepts: Array
+    features: Array, above: Array, share: Array, coefficients: Array, intercepts: Array
 ) -> None:
-    """Refit in place each dimension that enough people voted on."""
-    for column in range(votes.shape[1]):
-        known = np.isfinite(votes[:, column])
+    """Refit in place each dimension that enough people voted on; ``above`` (N, 5): their votes, less those on
+    the whole picture."""
+    for column in range(above.shape[1]):
+        known = np.isfinite(above[:, column])
         if known.sum() >= FEWEST_DIMENSION_LABELS:
             row = column + 1
-            residual = votes[known, column] - features[known] @ coefficients[row] - intercepts[row]
+            residual = above[known, column] - features[known] @ coefficients[row] - intercepts[row]
             fit = fit_level(features[known], residual, share[known])
             coefficients[row] += fit.coefficients
             intercepts[row] += fit.intercept
@@ -189,10 +197,15 @@ def _flat_head(table: Array, target: Array, feature_version: str) -> Head:
         # One scale for all: directions in which pictures differ little should also count little.
         std=np.full(count, max(float(table.std(axis=0).max()), 1e-6)),
         coefficients=np.zeros((OUTPUTS, count)),
-        intercepts=np.full(OUTPUTS, float(target.mean())),
+        intercepts=level_of(float(target.mean())),
         covariance=np.eye(count),
         noise_var=float(max(target.var(), NOISE_FLOOR)),
     )
+
+
+def level_of(score: float) -> Array:
+    """Intercepts (6,) of a head that says this score of every picture, and of its dimensions the same."""
+    return np.array([score, *[0.0] * len(Dimension)])
 
 
 def _weights(weights: npt.ArrayLike | None, count: int) -> Array:
@@ -229,7 +242,8 @@ def head_to_tensors(head: Head) -> dict[str, npt.NDArray[Any]]:
             "landmarks.length": np.array([head.landmarks.length]),
             "landmarks.scales": head.landmarks.scales,
         }
-    return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+    told = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+    return told if head.correction is None else told | head.correction.tensors()
 
 
 def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_version: str) -> Head:
@@ -256,6 +270,7 @@ def head_from_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, feature_versio
         landmarks=landmarks,
         bend=wide.get("bend"),
         category_factors=_category_factors(wide),
+        correction=correction_in(tensors),
     )
 
 

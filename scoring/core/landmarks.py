@@ -39,7 +39,7 @@ class Landmarks:
 
     def features(self, table: Array) -> Array:
         """Rows (N, L) whose inner products are the kernel, centred, of standardised rows (N, F)."""
-        near = _matern(table * self.scales, self.centres, self.length) @ self.root
+        near = matern(table * self.scales, self.centres, self.length) @ self.root
         return np.asarray(near - self.level, dtype=np.float64)
 
 
@@ -52,9 +52,9 @@ def landmarks_of(table: Array) -> Landmarks:
     scaled = table * scales
     centres = scaled[kept]
     length = usual_distance(scaled, rng) * LENGTHS**0.5
-    values, basis = np.linalg.eigh(_matern(centres, centres, length))
+    values, basis = np.linalg.eigh(matern(centres, centres, length))
     root = basis / np.sqrt(np.maximum(values, JITTER))
-    level = (_matern(scaled, centres, length) @ root).mean(axis=0)
+    level = (matern(scaled, centres, length) @ root).mean(axis=0)
     return Landmarks(centres, root, level, length, scales)
 
 
@@ -71,6 +71,7 @@ def squared_distances(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) 
     return np.asarray(np.maximum(apart, 0.0))
 
 
-def _matern(a: Array, b: Array, length: float) -> Array:
+def matern(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], length: float) -> Array:
+    """Matern 3/2 kernel (N, M) of rows (N, F) and (M, F)."""
     apart = np.sqrt(3.0 * squared_distances(a, b)) / length
     return np.asarray((1.0 + apart) * np.exp(-apart), dtype=np.float64)

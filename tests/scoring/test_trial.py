@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from scoring.core.head import Head
+from scoring.core.correction import Correction
+from scoring.core.head import Head, level_of
 from scoring.core.splits import CALIBRATION, TRAIN
-from scoring.trial import FEWEST_CALIBRATION, FEWEST_CROSSED, Labels, fit_on
+from scoring.trial import FEWEST_CALIBRATION, FEWEST_CROSSED, Labels, fit_on, straight_on
 
 WIDTH = 120
 PRIOR = Head(
@@ -15,7 +18,7 @@ PRIOR = Head(
     mean=np.zeros(WIDTH),
     std=np.ones(WIDTH),
     coefficients=np.zeros((6, WIDTH)),
-    intercepts=np.full(6, 55.0),
+    intercepts=level_of(55.0),
     covariance=np.eye(WIDTH),
     noise_var=100.0,
 )
@@ -65,6 +68,16 @@ def test_an_interval_is_set_by_the_rows_drawn_for_it_where_they_are_enough() -> 
         fit_on(labels, rows & ~drawn, PRIOR).predict(labels.vectors).overall
     )
     assert width(fit_on(told, rows, PRIOR), labels) > 1.5 * width(head, labels)
+
+
+def test_a_network_to_be_tuned_starts_from_a_line_that_needs_no_pictures_nearby() -> None:
+    labels, rows = labels_of(100, seed=4), np.ones(100, dtype=bool)
+    centres = labels.vectors[:5]
+    corrected = replace(PRIOR, correction=Correction(8.0, np.ones(WIDTH), centres, np.full(5, 9.0), 4.0))
+    line, other = (straight_on(labels, rows, prior) for prior in (PRIOR, corrected))
+    assert other.correction is None
+    assert other.coefficients == pytest.approx(line.coefficients)
+    assert fit_on(labels, rows, corrected).correction is corrected.correction
 
 
 def test_one_product_alone_keeps_the_prior_s_factor_for_it_cannot_be_parted() -> None:
