@@ -90,7 +90,7 @@ class Life:
 
     @property
     def is_untaught_in_parts(self) -> bool:
-        """Whether labels taught the score and not the dimensions beside it, which may then contradict it."""
+        """Whether labels taught the score and not how the dimensions differ from it."""
         model = self.score.model if self.score else None
         if model is None or model.kind != ModelVersion.Kind.FAST:
             return False
