@@ -4,8 +4,8 @@ No gradients: every tile of native pixels takes the place of the fine view, with
 detail and light, and the model says what the picture would score then and which faults it would have. A place
 is hot where two heads agree: it costs points against the picture's usual place, and a fault is felt there
 that is not felt in the picture's calm places. Points alone would follow what things are made of, for a smooth
-thing scores less than a lively one; a fault alone may cost nothing. Darkness costs what the middle brightness
-of the place alone takes from the score. Faults of the frame (a border, text, clutter, a cut-off product) are
+thing scores less than a lively one; a fault alone may cost nothing. A place darker or brighter than the rest
+is as hot as bad exposure is felt there. Faults of the frame (a border, text, clutter, a cut-off product) are
 drawn where they are measured, as hot as the model is sure of them. Flat places can show neither blur nor
 noise and stay cool.
 """
@@ -41,6 +41,9 @@ FELT_FULLY = 0.2  # felt so much more than in calm places (severity is about tha
 TELLING, FEWEST_TELLING = 0.3, 8  # what a tile must tell to be held against, and how many such there must be
 FLAT_STD, TEXTURED_STD = 1.5, 8.0  # levels: below the first a tile tells nothing, above the second all
 FRAME_POINTS = 25.0  # how hot a fault of the frame is drawn when the model is certain of it
+EXPOSED_POINTS = 8.0  # likewise of bad exposure, in a place that lies FULL_STEP from the usual brightness
+FULL_STEP = 80.0  # levels
+STANDS_OUT, FELT_IN_PLACE = 5.0, -2.0  # logits: above the usual place, and its own, at which it is half sure
 HOT_POINTS = 30.0  # points lost at which the colour is full
 FULL_ALPHA = 0.72
 OUT_SIDE = 512
@@ -94,8 +97,9 @@ def heat_of(
     scores = head.unclipped(vectors)
     reference = float(_held_against(scores[:, None], told, USUAL_PLACE)[0])
     local = np.maximum(reference - scores, 0) * _sure(vectors, told) * told
-    dark = _lost_to_darkness(model, head, raw, measured.values, lights)
-    smooth = scipy.ndimage.gaussian_filter(np.maximum(local, dark).reshape(GRID, GRID), 0.6, mode="nearest")
+    exposed = _ill_exposed(model, vectors, lights)
+    places = np.maximum(local, exposed).reshape(GRID, GRID)
+    smooth = scipy.ndimage.gaussian_filter(places, 0.6, mode="nearest")
     frame = _frame_heat(picture, measured.foreground, probabilities)
     return Heat(np.asarray(np.maximum(smooth, frame), dtype=np.float32), reference)
 
@@ -159,18 +163,17 @@ def _held_against(values: Array, told: Array, share: float) -> Array:
     return np.asarray(np.quantile(telling if len(telling) >= FEWEST_TELLING else values, share, axis=0))
 
 
-def _lost_to_darkness(
-    model: FeatureModel,
-    head: Head,
-    raw: FloatArray,
-    measures: Mapping[str, float],
-    lights: Sequence[Mapping[str, float]],
-) -> Array:
-    """Points (T,) the middle brightness of a place alone costs, all else being the picture's own."""
-    name = "product_luma_p50"
-    rows = np.array([_changed(measures, {name: light[name]}) for light in lights], dtype=np.float32)
-    scores = head.unclipped(_vectors(model, raw, raw[None, len(raw) // 2 :], rows))
-    return np.asarray(np.maximum(np.median(scores) - scores, 0), dtype=np.float64)
+def _ill_exposed(model: FeatureModel, vectors: FloatArray, lights: Sequence[Mapping[str, float]]) -> Array:
+    """Heat (T,) of places darker or brighter than the rest: as surely as bad exposure is felt there, and less
+    elsewhere. Such a place is flat and may cost nothing by itself, so points would not tell."""
+    felt_by = vectors[:, : -len(Defect)] @ model.defect_weights.T + model.defect_bias
+    logits = felt_by[:, [list(Defect).index(fault) for fault in (Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED)]]
+    luma = np.array([light["product_luma_p50"] for light in lights])
+    brighter = (luma - np.median(luma)) / FULL_STEP
+    lit = np.clip(np.stack([-brighter, brighter], axis=1), 0, 1)
+    expit = scipy.special.expit
+    sure = expit(logits - np.median(logits, axis=0) - STANDS_OUT) * expit(logits - FELT_IN_PLACE)
+    return np.asarray(EXPOSED_POINTS * (sure * lit).max(axis=1), dtype=np.float64)
 
 
 def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping[Defect, float]) -> Array:

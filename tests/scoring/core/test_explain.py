@@ -10,8 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from scoring import device
+from scoring.core.decode import decode_picture
 from scoring.core.degrade import Degraded, degrade_region
 from scoring.core.explain import GRID, HOT_POINTS, TILE_SIDE, Heat, drawn, light_of, tiles_of
+from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect
 from scoring.device import base_head, heat_of_bytes
 from tests.images import encoded
@@ -82,10 +84,17 @@ def test_a_fault_that_the_head_would_reward_is_not_hot(found: list[tuple[Degrade
     assert turned.points[int(y * GRID), int(x * GRID)] < told.points.max() / 10
 
 
-def test_a_place_left_in_the_dark_is_hot() -> None:
-    bright = 128 + scene(1) // 2  # nothing in it is dark by nature
-    case = degrade_region(bright, Defect.UNDER_EXPOSED, 0.9, np.random.default_rng(1))
-    assert is_hit(heat(case.rgb), case)
+@pytest.mark.parametrize("fault", [Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED])
+def test_a_place_left_in_the_dark_or_washed_out_is_hot(fault: Defect) -> None:
+    shots = [shot for shot in plan_catalogue(count=40, seed=3) if shot.fault is None][:6]
+    hits = []
+    for seed, shot in enumerate(shots):
+        case = degrade_region(decode_picture(render(shot)).rgb, fault, 0.9, np.random.default_rng(seed))
+        assert case.mask is not None
+        told = heat(case.rgb)
+        (x, y), (height, width) = told.hottest, case.mask.shape
+        hits.append(bool(case.mask[int(y * height), int(x * width)]) and told.points.max() > 1)
+    assert np.mean(hits) >= 0.6  # an eighth is met by chance
 
 
 def test_light_is_measured_cell_by_cell() -> None:
