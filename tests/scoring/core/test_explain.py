@@ -12,7 +12,17 @@ from PIL import Image, ImageDraw
 from scoring import device
 from scoring.core.decode import decode_picture
 from scoring.core.degrade import Degraded, degrade_region
-from scoring.core.explain import GRID, HOT_POINTS, TILE_SIDE, Heat, drawn, light_of, tiles_of
+from scoring.core.explain import (
+    EXPOSED_POINTS,
+    GRID,
+    HOT_POINTS,
+    TILE_SIDE,
+    Heat,
+    _ill_exposed,
+    drawn,
+    light_of,
+    tiles_of,
+)
 from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect
 from scoring.device import base_head, heat_of_bytes
@@ -95,6 +105,23 @@ def test_a_place_left_in_the_dark_or_washed_out_is_hot(fault: Defect) -> None:
         (x, y), (height, width) = told.hottest, case.mask.shape
         hits.append(bool(case.mask[int(y * height), int(x * width)]) and told.points.max() > 1)
     assert np.mean(hits) >= 0.6  # an eighth is met by chance
+
+
+@pytest.mark.parametrize(("fault", "level", "is_hot"), [(0, 30.0, True), (0, 230.0, False), (1, 230.0, True)])
+def test_a_place_is_hot_that_is_darker_or_brighter_than_others_and_felt_to_be_wrong(
+    fault: int, level: float, is_hot: bool
+) -> None:
+    named = (Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED)[fault]
+    model = device._feature_model(device.BASE_WEIGHTS)
+    weights = np.zeros_like(model.defect_weights)
+    weights[list(Defect).index(named), 0] = 1.0
+    told = replace(model, defect_weights=weights, defect_bias=np.full(len(Defect), -10.0, dtype=np.float32))
+    vectors = np.zeros((GRID * GRID, weights.shape[1] + len(Defect)), dtype=np.float32)
+    vectors[10, 0] = 20.0
+    lights = [{"product_luma_p50": level if place == 10 else 130.0} for place in range(GRID * GRID)]
+    points = _ill_exposed(told, vectors, lights)
+    assert bool(points[10] > 0.9 * EXPOSED_POINTS) is is_hot
+    assert np.delete(points, 10).max() < 0.01
 
 
 def test_light_is_measured_cell_by_cell() -> None:
