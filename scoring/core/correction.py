@@ -10,13 +10,13 @@ See docs/adr/0020.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.landmarks import JITTER, LENGTHS, matern, usual_distance
+from scoring.core.landmarks import JITTER, LENGTHS, matern, matern_apart, usual_distance
 from scoring.core.nearness import nearness_of
 from scoring.core.types import FloatArray
 
@@ -40,14 +40,27 @@ class Correction:
     centres: FloatArray
     pull: Array
     length: float
+    squares: FloatArray = field(init=False, repr=False)  # of the centres' lengths, asked for at every score
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "squares", np.square(self.centres).sum(axis=1))
 
     def points(self, table: Array) -> Array:
         """Points (N,) added to the overall score of standardised rows (N, F)."""
         scales, told = nearness_of(table.shape[1]), self.level + table @ self.slope
         for start in range(0, len(table), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            told[part] += matern(table[part] * scales, self.centres, self.length) @ self.pull
+            rows = (table[part] * scales).astype(np.float32)
+            told[part] += matern_apart(self._apart(rows), self.length) @ self.pull
         return np.asarray(told, dtype=np.float64)
+
+    def _apart(self, rows: FloatArray) -> FloatArray:
+        """Squared distances (N, C) of the centres."""
+        apart = np.asarray(rows @ self.centres.T, dtype=np.float32)
+        apart *= -2.0
+        apart += self.squares
+        apart += np.square(rows).sum(axis=1)[:, None]
+        return np.asarray(np.maximum(apart, 0, out=apart))
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """As a weights file keeps it, the centres in half precision, in which they were fitted."""
@@ -64,7 +77,7 @@ def correction_in(tensors: Mapping[str, npt.NDArray[Any]]) -> Correction | None:
     """The correction among a head's tensors; None of a head that has none."""
     if f"{PREFIX}pull" not in tensors:
         return None
-    told = {name: tensors[f"{PREFIX}{name}"] for name in Correction.__slots__}
+    told = {name.removeprefix(PREFIX): each for name, each in tensors.items() if name.startswith(PREFIX)}
     return Correction(
         level=float(told["level"][0]),
         slope=told["slope"].astype(np.float64),

@@ -73,5 +73,10 @@ def squared_distances(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) 
 
 def matern(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], length: float) -> Array:
     """Matern 3/2 kernel (N, M) of rows (N, F) and (M, F)."""
-    apart = np.sqrt(3.0 * squared_distances(a, b)) / length
-    return np.asarray((1.0 + apart) * np.exp(-apart), dtype=np.float64)
+    return np.asarray(matern_apart(squared_distances(a, b), length), dtype=np.float64)
+
+
+def matern_apart(squared: npt.NDArray[np.floating], length: float) -> npt.NDArray[np.floating]:
+    """The same of squared distances (N, M)."""
+    apart = np.sqrt(3.0 * squared) / length
+    return np.asarray((1.0 + apart) * np.exp(-apart))
