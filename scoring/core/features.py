@@ -16,7 +16,7 @@ from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture, smal
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures, NotFiniteError
 
 FEATURE_CODE = "6"  # raise when views, measures, composition or what heads say change: nothing may mix
-WHOLE_LONGEST = 288
+WHOLE_LONGEST = 256
 CROP_SIDE = 256
 MIDDLE = (0.5, 0.5)
 EMBEDDING_SIZE = 128
