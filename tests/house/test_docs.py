@@ -43,6 +43,7 @@ README_CLAIMS = (  # the rows of docs/performance.md that the README's speak of,
     "full score of 1000 x 1000 JPEG, 2 processes",
     "one picture, warm, median",
     "SRCC on real photos, mean of five folds",
+    "SRCC of the first head on real photos, mean of five folds",
     "untouched photos accused of anything: catalogue",
     "poisoned retrains let in that are worse on the truth",
 )
