@@ -65,8 +65,9 @@ def weights_digest(weights: Path = BASE_WEIGHTS) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+@lru_cache(maxsize=2)
 def base_head(weights: Path = BASE_WEIGHTS) -> Head:
-    """The head that ships with the encoder: useful before the first label."""
+    """The head that ships with the encoder: useful before the first label. Read once."""
     tensors = {
         name.removeprefix(HEAD_PREFIX): value
         for name, value in _tensors(weights).items()

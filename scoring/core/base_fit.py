@@ -180,9 +180,8 @@ def fit_base_head(
 
 def _overall_head(vectors: Array, evidence: Evidence, scored: Rows, version: str) -> Head:
     """A head that says the overall score, and of all dimensions the same: a line, and what corrects it."""
-    untouched = vectors[scored] if len(scored) else vectors[evidence.untouched]
+    anchor = vectors[scored if len(scored) else evidence.untouched].mean(axis=0)
     level = float(evidence.people[scored].mean()) if len(scored) else CLEAN_SCORE
-    anchor = untouched.mean(axis=0)
     fit = _fit_line(vectors, evidence, scored, anchor, level)
     coefficients = np.zeros((OUTPUTS, vectors.shape[1]))
     coefficients[0] = fit.coefficients

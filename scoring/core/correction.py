@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.core.landmarks import JITTER, LENGTHS, matern, matern_apart, usual_distance
+from scoring.core.landmarks import JITTER, LENGTHS, matern, usual_distance
 from scoring.core.nearness import nearness_of
 from scoring.core.types import FloatArray
 
@@ -51,16 +51,8 @@ class Correction:
         for start in range(0, len(table), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             rows = (table[part] * scales).astype(np.float32)
-            told[part] += matern_apart(self._apart(rows), self.length) @ self.pull
+            told[part] += matern(rows, self.centres, self.length, self.squares) @ self.pull
         return np.asarray(told, dtype=np.float64)
-
-    def _apart(self, rows: FloatArray) -> FloatArray:
-        """Squared distances (N, C) of the centres."""
-        apart = np.asarray(rows @ self.centres.T, dtype=np.float32)
-        apart *= -2.0
-        apart += self.squares
-        apart += np.square(rows).sum(axis=1)[:, None]
-        return np.asarray(np.maximum(apart, 0, out=apart))
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """As a weights file keeps it, the centres in half precision, in which they were fitted."""

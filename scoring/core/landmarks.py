@@ -65,18 +65,24 @@ def usual_distance(table: npt.NDArray[np.floating], rng: np.random.Generator) ->
     return float(np.sqrt(max(float(np.median(upper)), 1e-9))) if len(upper) else 1.0
 
 
-def squared_distances(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Squared distances (N, M) of rows."""
-    apart = (a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + (b**2).sum(axis=1)[None]
+def squared_distances(
+    a: npt.NDArray[np.floating],
+    b: npt.NDArray[np.floating],
+    b_squares: npt.NDArray[np.floating] | None = None,
+) -> npt.NDArray[np.floating]:
+    """Squared distances (N, M) of rows; ``b_squares`` (M,): squared lengths of b's, where they are known."""
+    if b_squares is None:
+        b_squares = (b**2).sum(axis=1)
+    apart = (a**2).sum(axis=1)[:, None] - 2.0 * (a @ b.T) + b_squares[None]
     return np.asarray(np.maximum(apart, 0.0))
 
 
-def matern(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], length: float) -> Array:
-    """Matern 3/2 kernel (N, M) of rows (N, F) and (M, F)."""
-    return np.asarray(matern_apart(squared_distances(a, b), length), dtype=np.float64)
-
-
-def matern_apart(squared: npt.NDArray[np.floating], length: float) -> npt.NDArray[np.floating]:
-    """The same of squared distances (N, M)."""
-    apart = np.sqrt(3.0 * squared) / length
+def matern(
+    a: npt.NDArray[np.floating],
+    b: npt.NDArray[np.floating],
+    length: float,
+    b_squares: npt.NDArray[np.floating] | None = None,
+) -> npt.NDArray[np.floating]:
+    """Matern 3/2 kernel (N, M) of rows (N, F) and (M, F), as exact as they are."""
+    apart = np.sqrt(3.0 * squared_distances(a, b, b_squares)) / length
     return np.asarray((1.0 + apart) * np.exp(-apart))
