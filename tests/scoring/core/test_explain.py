@@ -94,8 +94,14 @@ def test_a_fault_that_the_head_would_reward_is_not_hot(found: list[tuple[Degrade
     assert turned.points[int(y * GRID), int(x * GRID)] < told.points.max() / 10
 
 
+def test_a_place_left_in_the_dark_is_hot() -> None:
+    bright = 128 + scene(1) // 2  # nothing in it is dark by nature
+    case = degrade_region(bright, Defect.UNDER_EXPOSED, 0.9, np.random.default_rng(1))
+    assert is_hit(heat(case.rgb), case)
+
+
 @pytest.mark.parametrize("fault", [Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED])
-def test_a_place_left_in_the_dark_or_washed_out_is_hot(fault: Defect) -> None:
+def test_places_of_photos_left_in_the_dark_or_washed_out_are_hot(fault: Defect) -> None:
     shots = [shot for shot in plan_catalogue(count=40, seed=3) if shot.fault is None][:6]
     hits = []
     for seed, shot in enumerate(shots):
