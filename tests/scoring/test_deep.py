@@ -86,6 +86,7 @@ def test_it_makes_a_network_that_can_be_tried_served_and_rolled_back(cast: Cast)
     assert not list(deep._folder(run).parent.glob("*"))  # nothing is left to resume
     assert encoder_of(model).exists()
     assert head_of(model).feature_version == model.feature_version != base_model_ensure().feature_version
+    assert head_of(model).correction is None  # pictures nearby were nearby by another network
 
     model_promote(model=model, by=cast.ada, reason="a test of the way it serves")
     while ScoringJob.objects.filter(state="pending").exists():

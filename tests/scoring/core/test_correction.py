@@ -10,7 +10,9 @@ import pytest
 from scoring.core import correction
 from scoring.core.correction import Known, correction_in, fit_correction
 from scoring.core.head import Array, Head, fit_head, head_from_tensors, head_to_tensors, level_of
+from scoring.core.landmarks import matern
 from scoring.core.metrics import srcc
+from scoring.core.nearness import nearness_of
 
 SCORED, HARMED, WIDTH = 240, 60, 12
 RNG = np.random.default_rng(8)
@@ -66,6 +68,13 @@ def test_it_takes_back_what_the_line_says(head: Head) -> None:
 
 def test_falls_are_learned_beside_scores(head: Head) -> None:
     assert (said(head, AFTER) < said(head, BEFORE)).mean() > 0.8
+
+
+def test_points_are_a_line_and_a_pull_by_how_near_each_centre_is(head: Head) -> None:
+    told, rows = head.correction, TABLE[ASKED]
+    assert told is not None
+    near = matern(rows * nearness_of(WIDTH), told.centres.astype(np.float64), told.length)
+    assert told.points(rows) == pytest.approx(told.level + rows @ told.slope + near @ told.pull, abs=0.005)
 
 
 def test_it_survives_its_file_and_rows_are_told_the_same_in_parts(
