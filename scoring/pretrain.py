@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     folders = dict.fromkeys(options.photos, False) | dict.fromkeys(options.shop, True)
     if options.rendered:
-        folders[render_photos(options.out / "rendered", options.rendered)] = True
+        folders[render_photos(options.out / "rendered", options.rendered)] = False
     tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
     if not any(task.fault for task in tasks):
         raise PhotoError("There is nothing to learn from: no photos to give faults to")
@@ -208,9 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "--photos", type=Path, nargs="*", default=[], help="folders of people's product photos"
     )
     parser.add_argument("--shop", type=Path, nargs="*", default=[], help="folders of shops' product photos")
-    parser.add_argument(
-        "--rendered", type=int, default=60, help="pictures of our own studio to add as a shop's"
-    )
+    parser.add_argument("--rendered", type=int, default=60, help="pictures of our own studio to add")
     parser.add_argument(
         "--data", "--scores", dest="scores", type=Path, help="CSV with path, and score (0-100) or mos (1-5)"
     )

@@ -19,7 +19,7 @@ from scoring.core.types import ByteArray, Defect
 from scoring.labelled import read_labels
 from scoring.photos import draw_of, read_photo, seen_photos
 
-FAULTS = 2  # single faults per photo
+FAULTS = 4  # single faults per photo
 RENDER_SEED = 7
 HARD_TO_TELL = {
     Defect.TEXT_OVERLAY,
@@ -45,7 +45,7 @@ class Task:
     score: float = math.nan
     source: int = -1
     group: str = ""
-    is_shop: bool = False
+    is_shop: bool = False  # as a shop shows it
     is_cut_out: bool = False
     stops: float = 0.0  # darker than the photo
 
@@ -81,7 +81,7 @@ def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed:
         chosen = [photo for photo in photos if is_shop and rng.random() < CUT_OUT_SHARE]
         cut_outs += [(photo, rng) for photo in chosen if before_plain(read_photo(photo.path))]
     for photo, rng in cut_outs:
-        clean = Task(path=str(photo.path), group=photo.group, is_shop=True, is_cut_out=True)
+        clean = Task(path=str(photo.path), group=photo.group, is_cut_out=True)
         tasks += _with_faults(clean, tasks, rng)
     return tasks + _blind(tasks, np.random.default_rng(seed))
 

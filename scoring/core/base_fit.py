@@ -24,7 +24,8 @@ from scoring.core.types import Defect, Dimension, FloatArray
 FALL_AT_RUIN = 60.0  # score points a picture loses when one fault ruins it
 CLEAN_SCORE = 72.0  # where an untouched product photo is assumed to stand, loosely
 CLEAN_WEIGHT = 0.05
-PAIR_WEIGHT = 0.35  # of a before-and-after pair beside one scored picture
+PAIR_WEIGHT = 0.35  # of a before-and-after pair beside one scored picture, where a photo has FALLS of them
+FALLS = 4
 NEAR_PAIR_WEIGHT, NEAR_CLEAN_WEIGHT = 0.06, 0.01  # likewise, of both, for what corrects the line
 SHOWN = 700  # photos, with and without faults, that a correction speaks of beside all scored ones
 SEED = 5
@@ -202,7 +203,11 @@ def _fit_line(vectors: Array, evidence: Evidence, scored: Rows, anchor: Array, l
     degraded, clean = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.fair)
     parts = (
         (vectors[scored] - anchor, evidence.people[scored] - level, 1.0),
-        (vectors[degraded] - vectors[evidence.source[degraded]], _overall_falls(evidence), PAIR_WEIGHT),
+        (
+            vectors[degraded] - vectors[evidence.source[degraded]],
+            _overall_falls(evidence),
+            PAIR_WEIGHT * _rarity(evidence),
+        ),
         (vectors[clean] - anchor, np.full(len(clean), CLEAN_SCORE - level), CLEAN_WEIGHT),
     )
     return fit_ridge(
@@ -218,7 +223,7 @@ def _corrected(head: Head, vectors: Array, evidence: Evidence, scored: Rows) -> 
     level = head.intercepts[0]
     parts = (
         (scored, evidence.people[scored] - level, 1.0),
-        (degraded, _overall_falls(evidence), NEAR_PAIR_WEIGHT),
+        (degraded, _overall_falls(evidence), NEAR_PAIR_WEIGHT * _rarity(evidence)),
         (clean, np.full(len(clean), CLEAN_SCORE - level), NEAR_CLEAN_WEIGHT),
     )
     known = Known(
@@ -240,7 +245,9 @@ def _with_dimensions(head: Head, vectors: Array, evidence: Evidence) -> Head:
     degraded, untouched = np.flatnonzero(~evidence.untouched), np.flatnonzero(evidence.untouched)
     falls = vectors[degraded] - vectors[evidence.source[degraded]]
     table = np.concatenate([vectors[untouched] - head.mean, falls])
-    weights = np.concatenate([np.full(len(untouched), UNTOUCHED_WEIGHT), np.ones(len(falls))])
+    weights = np.concatenate(
+        [np.full(len(untouched), UNTOUCHED_WEIGHT), np.full(len(falls), _rarity(evidence))]
+    )
     of_overall = _falls_of(head.unclipped(vectors.astype(np.float32)), evidence)
     coefficients = head.coefficients.copy()
     for column, dimension in enumerate(Dimension, start=1):
@@ -250,6 +257,12 @@ def _with_dimensions(head: Head, vectors: Array, evidence: Evidence) -> Head:
             table, np.concatenate([np.zeros(len(untouched)), above]), weights
         ).coefficients
     return replace(head, coefficients=coefficients)
+
+
+def _rarity(evidence: Evidence) -> float:
+    """What a fall counts: the less, the more than FALLS a photo has, so that all together weigh the same."""
+    photos, falls = int(np.count_nonzero(evidence.fair)), int(np.count_nonzero(~evidence.untouched))
+    return min(1.0, FALLS * photos / max(1, falls))
 
 
 def _overall_falls(evidence: Evidence) -> Array:

@@ -27,7 +27,8 @@ from scoring.core.detail import detail_of
 from scoring.core.features import MEASURE_WEIGHT, FeatureModel, felt, standard_measures
 from scoring.core.foreground import Foreground, shrunk
 from scoring.core.head import Head
-from scoring.core.measures import LUMA, MEASURE_NAMES, SMALL_SIDE, Measured
+from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured
+from scoring.core.steps import LUMA
 from scoring.core.types import ByteArray, Defect, FloatArray
 
 Array = npt.NDArray[np.float64]
@@ -43,7 +44,7 @@ FLAT_STD, TEXTURED_STD = 1.5, 8.0  # levels: below the first a tile tells nothin
 FRAME_POINTS = 25.0  # how hot a fault of the frame is drawn when the model is certain of it
 EXPOSED_POINTS = 8.0  # likewise of bad exposure, in a place that lies FULL_STEP from the usual brightness
 FULL_STEP = 80.0  # levels
-STANDS_OUT, FELT_IN_PLACE = 5.0, -2.0  # logits: above the usual place, and its own, at which it is half sure
+STANDS_OUT, FELT_IN_PLACE = 3.5, -3.0  # logits: above the usual place, and its own, at which it is half sure
 HOT_POINTS = 30.0  # points lost at which the colour is full
 FULL_ALPHA = 0.72
 OUT_SIDE = 512

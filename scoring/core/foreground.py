@@ -13,7 +13,8 @@ import numpy.typing as npt
 import scipy  # its parts load where first used: the web starts without
 from PIL import Image
 
-from scoring.core.shares import middle
+from scoring.core.compiled import compiled
+from scoring.core.shares import middle_level
 from scoring.core.steps import mean
 from scoring.core.types import Box, ByteArray, FloatArray
 
@@ -52,7 +53,7 @@ def estimate_foreground(rgb: Pixels) -> Foreground:
 
 def before_plain(rgb: Pixels) -> Foreground | None:
     """What differs from the outer ring, if that is one surface; None where it is not."""
-    small = shrink(rgb, WORK_SIDE)
+    small = shrunk(rgb, WORK_SIDE)
     centre, spread = _surface(small)
     if spread >= PLAIN_SPREAD:
         return None
@@ -66,23 +67,52 @@ def before_busy(rgb: Pixels, likely: FloatArray | None = None) -> Foreground:
         width, height = rgb.size if isinstance(rgb, Image.Image) else rgb.shape[1::-1]
         factor = shrinking((width, height), WORK_SIDE)
         return _as_told(likely, -(-height // factor), -(-width // factor))
-    small = shrink(rgb, WORK_SIDE)
+    small = shrunk(rgb, WORK_SIDE)
     distance = scipy.ndimage.gaussian_filter(_apart(small, _surface(small)[0]), 2.0)
     distance *= _centre_weight(*distance.shape)
     return _sized(_solid(distance > _otsu(distance)), GUESS_CONFIDENCE, plain=False)
 
 
-def _surface(small: FloatArray) -> tuple[FloatArray, float]:
+def _surface(small: ByteArray) -> tuple[FloatArray, float]:
     """Colour (3,) of the outer ring, and by how much it usually varies, in levels."""
-    border = small.reshape(-1, 3).take(_ring(*small.shape[:2]), axis=0).T
-    centre = np.array([middle(channel) for channel in border], dtype=np.float32)
-    return centre, middle(np.abs(border - centre[:, None]).ravel())
+    ring = small.reshape(-1, 3).take(_ring(*small.shape[:2]), axis=0)
+    centre = np.array([middle_level(counts) for counts in _met(ring)], dtype=np.float32)
+    return centre, middle_level(_met_apart(ring, centre)) / 2
 
 
-def _apart(small: FloatArray, centre: FloatArray) -> FloatArray:
+@compiled
+def _met(ring: ByteArray) -> npt.NDArray[np.int64]:
+    """How often each level of each channel is met (3, 256), of pixels (n, 3)."""
+    counts = np.zeros((3, 256), dtype=np.int64)
+    for n in range(len(ring)):
+        for k in range(3):
+            counts[k, ring[n, k]] += 1
+    return counts
+
+
+@compiled
+def _met_apart(ring: ByteArray, centre: FloatArray) -> npt.NDArray[np.int64]:
+    """How often values of all channels (n, 3) lie so many halves of a level from a colour (511,)."""
+    counts = np.zeros(511, dtype=np.int64)
+    for n in range(len(ring)):
+        for k in range(3):
+            counts[int(2 * abs(ring[n, k] - centre[k]))] += 1
+    return counts
+
+
+@compiled
+def _apart(small: ByteArray, centre: FloatArray) -> FloatArray:
     """How far each place (h, w) is from a colour, in levels."""
-    apart = small - centre
-    return np.asarray(np.sqrt(np.einsum("hwc,hwc->hw", apart, apart) / 3), dtype=np.float32)
+    height, width = small.shape[:2]
+    apart = np.empty((height, width), dtype=np.float32)
+    for y in range(height):
+        for x in range(width):
+            total = np.float32(0)
+            for k in range(3):
+                away = np.float32(small[y, x, k]) - centre[k]
+                total += away * away
+            apart[y, x] = np.sqrt(total / np.float32(3))
+    return apart
 
 
 def _as_told(likely: FloatArray, height: int, width: int) -> Foreground:
@@ -104,11 +134,6 @@ def _sized(mask: Mask, confidence: float, *, plain: bool) -> Foreground:
     if not 0.004 < share < 0.985:
         return Foreground(_box_mask(*mask.shape), CENTRE_BOX, 0.1, plain)
     return Foreground(mask, _box_of(mask), confidence * min(1.0, share / 0.03), plain)
-
-
-def shrink(rgb: Pixels, longest: int) -> FloatArray:
-    """``shrunk`` as float32."""
-    return shrunk(rgb, longest).astype(np.float32)
 
 
 def shrunk(rgb: Pixels, longest: int) -> ByteArray:
@@ -140,43 +165,95 @@ def _centre_weight(height: int, width: int) -> FloatArray:
 
 
 def _solid(mask: Mask) -> Mask:
-    """Close small holes, drop specks: keep parts of at least a tenth of the largest."""
+    """Close small holes, drop specks: keep parts of at least a tenth of the largest; and fill them."""
     bare = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)  # outside the picture is no product
     bare[1:-1, 1:-1] = ~grown(mask, 2)
     closed = ~grown(bare, 2)[1:-1, 1:-1] | mask
-    labels, count = scipy.ndimage.label(closed)
-    if count == 0:
-        return mask
-    if count == 1:
-        return _filled(closed)
-    sizes = np.bincount(labels.ravel())
+    places, sizes = _labelled(closed)
     sizes[0] = 0
-    return _filled((sizes >= 0.1 * sizes.max()).take(labels))
+    if len(sizes) == 1:
+        return mask
+    holes, _ = _labelled(~(sizes >= 0.1 * sizes.max()).take(places))
+    outside = np.zeros(int(holes.max()) + 1, dtype=bool)  # what can be reached from the rim
+    for rim in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        outside[rim] = True
+    outside[0] = False
+    return np.asarray(~outside.take(holes))
 
 
+@compiled
+def _labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """To which connected part of a mask each place (h, w) belongs, from 1 on, 0 where it is not; and how many
+    places each has. Corners do not connect."""
+    height, width = mask.shape
+    places = np.zeros((height, width), dtype=np.int32)
+    parent = np.zeros(height * (width // 2 + 1) + 1, dtype=np.int32)
+    count = 0
+    for y in range(height):
+        for x in range(width):
+            if not mask[y, x]:
+                continue
+            one = places[y - 1, x] if y > 0 else 0
+            other = places[y, x - 1] if x > 0 else 0
+            if one == 0 and other == 0:
+                count += 1
+                parent[count] = places[y, x] = count
+                continue
+            places[y, x] = max(one, other)
+            if one == 0 or other == 0 or one == other:
+                continue
+            while parent[one] != one:
+                one = parent[one]
+            while parent[other] != other:
+                other = parent[other]
+            parent[max(one, other)] = min(one, other)
+    names, found = np.zeros(count + 1, dtype=np.int32), 0
+    for label in range(1, count + 1):  # a part's parent comes before it
+        if parent[label] == label:
+            found += 1
+            names[label] = found
+        else:
+            names[label] = names[parent[label]]
+    sizes = np.zeros(found + 1, dtype=np.int64)
+    for y in range(height):
+        for x in range(width):
+            places[y, x] = names[places[y, x]]
+            sizes[places[y, x]] += 1
+    return places, sizes
+
+
+@compiled
 def grown(mask: Mask, times: int) -> Mask:
     """The mask and what is at most so many steps up, down, left or right of it."""
     height, width = mask.shape
-    stride = width + 1  # a column of nothing, so that steps past the ends of rows lead nowhere
-    wide = np.zeros((height, stride), dtype=bool)
-    wide[:, :-1] = mask
+    told = mask.copy()
     for _ in range(times):
-        before, after = wide.ravel().copy(), wide.ravel()
-        for apart in (1, stride):
-            after[apart:] |= before[:-apart]
-            after[:-apart] |= before[apart:]
-        wide[:, -1] = False
-    return wide[:, :-1]
+        before = told.copy()
+        for y in range(height):
+            row, here = told[y], before[y]
+            for x in range(1, width):
+                row[x] |= here[x - 1]
+            for x in range(width - 1):
+                row[x] |= here[x + 1]
+            if y > 0:
+                for x in range(width):
+                    row[x] |= before[y - 1, x]
+            if y < height - 1:
+                for x in range(width):
+                    row[x] |= before[y + 1, x]
+    return told
 
 
-def _filled(mask: Mask) -> Mask:
-    """With what cannot be reached from the rim."""
-    labels, count = scipy.ndimage.label(~mask)
-    outside = np.zeros(count + 1, dtype=bool)
-    for rim in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        outside[rim] = True
-    outside[0] = False
-    return np.asarray(~outside.take(labels))
+@compiled
+def mask_at(mask: npt.NDArray[np.bool_], height: int, width: int) -> npt.NDArray[np.bool_]:
+    """A mask of another size (h, w)."""
+    told = np.empty((height, width), dtype=np.bool_)
+    columns = np.arange(width) * mask.shape[1] // width
+    for y in range(height):
+        row = mask[y * mask.shape[0] // height]
+        for x in range(width):
+            told[y, x] = row[columns[x]]
+    return told
 
 
 def _otsu(values: FloatArray) -> float:

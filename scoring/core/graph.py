@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.graph_int8 import Int8
-from scoring.core.graph_nodes import PICTURES, Nodes, window
+from scoring.core.graph_nodes import FEATURES, PICTURES, Nodes, window
 from scoring.core.lite import (
     BATCH_NORM_EPS,
     LEVELS_AT_MOST,
@@ -118,6 +118,7 @@ class _Float(Nodes):
 
     def __init__(self) -> None:
         super().__init__()
+        self._pooled: list[str] = []
         self._layers: list[str] = []
         self._inputs: list[str] = []
 
@@ -155,6 +156,11 @@ class _Float(Nodes):
             "Sqrt", [self.node("Add", [variance, self.constant("spread.eps", np.float32(SPREAD_EPS))])]
         )
         self._pooled += [self.node("Flatten", [each], axis=1) for each in (mean, spread)]
+
+    def written(self) -> bytes:
+        output = self.give(FEATURES, "batch", None)
+        self.node("Flatten", [self.node("Concat", self._pooled, axis=-1)], axis=1, output=output)
+        return super().written()
 
     def show(self, x: str, name: str) -> None:
         self.node("Transpose", [x], perm=[0, 2, 3, 1], output=self.give(name, "batch", None, None, None))

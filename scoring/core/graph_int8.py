@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
+from scoring.core.compiled import compiled
 from scoring.core.decode import MEAN, SCALE
 from scoring.core.graph_nodes import RUNTIME_DOMAIN, Nodes, window
 from scoring.core.lite import SPREAD_EPS, STEM_PATCH, STEM_PIXELS, row_step
 from scoring.core.quantise import Ranges
-from scoring.core.types import FloatArray
+from scoring.core.types import ByteArray, FloatArray
 
-PATCHES = "patches"
+Sums = npt.NDArray[np.uint32]
+
+PATCHES, TAPS = "patches", "taps"
 WEIGHT_STEPS = 127  # of a signed byte, zero in the middle
 LEAST_STEP = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """An output (N, h, w, ``channels``) in bytes: its ``name``; what a level is (``step``) and which is none
+    (``zero``); of how many ``rows`` one is asked for means and spreads."""
+
+    name: str
+    channels: int
+    step: float
+    zero: int
+    rows: int
 
 
 class Int8(Nodes):
@@ -31,10 +48,7 @@ class Int8(Nodes):
         self._limits = iter(ranges.limits.astype(np.float64))
         self._inputs = iter(ranges.inputs.astype(np.float64))
         self._steps: dict[str, tuple[np.float32, np.uint8]] = {}
-        self._rows: dict[int, str] = {}
-        self._means: list[str] = []
-        self._squares: list[str] = []
-        self._tapped: list[tuple[str, int]] = []
+        self._taps: list[Tap] = []
 
     def start(self) -> str:
         self._given = (PATCHES, STEM_PATCH)
@@ -78,46 +92,14 @@ class Int8(Nodes):
         return self.node("QLinearAdd", inputs, output=total, domain=RUNTIME_DOMAIN)
 
     def tap(self, x: str, channels: int, stride: int) -> None:
-        """Moments of the bytes in float; the layers' steps and zeros are put to all of them at the end."""
-        table = self.constant(f"table{channels}", np.array([0, -1, channels], dtype=np.int64))
-        asked = self.node("Cast", [self.rows_of(x, 1, row_step(stride))], to=TensorProto.FLOAT)
-        values = self.node("Reshape", [asked, table])
-        squares = self.node("Mul", [values, values])
-        row = self._row(values, stride)
-        # A product with a row of shares sums columns four times as fast as ReduceMean does.
-        for sums, each in ((self._means, values), (self._squares, squares)):
-            sums.append(self.node("MatMul", [row, each]))
-        self._tapped.append((x, channels))
-
-    def _row(self, values: str, stride: int) -> str:
-        """A row (1, places) of equal shares of one for ``values``, made once for all maps of their size."""
-        if stride not in self._rows:
-            one = self.constant("one", np.array([1], dtype=np.int64))
-            count = self.node("Shape", [values], start=1, end=2)
-            ones = self.node(
-                "ConstantOfShape",
-                [self.node("Concat", [one, count], axis=0)],
-                value=helper.make_tensor("one.float", TensorProto.FLOAT, [1], [1.0]),
-            )
-            total = self.node("Cast", [count], to=TensorProto.FLOAT)
-            self._rows[stride] = self.node("Div", [ones, total])
-        return self._rows[stride]
+        """The bytes themselves, of which ``Taps`` makes features."""
+        step, zero = self._steps[x]
+        self._taps.append(Tap(x, channels, float(step), int(zero), row_step(stride)))
+        self.give(x, "batch", None, None, channels, kind=TensorProto.UINT8)
 
     def written(self) -> bytes:
-        """Bytes of ONNX: the moments of all layers come to their own units together, node by node few."""
-        sizes = [channels for _, channels in self._tapped]
-        told = [self._steps[x] for x, _ in self._tapped]
-        step = np.repeat(np.array([each[0] for each in told], dtype=np.float32), sizes)
-        zero = np.repeat(np.array([each[1] for each in told], dtype=np.float32), sizes)
-        mean, square = (self.node("Concat", sums, axis=-1) for sums in (self._means, self._squares))
-        variance = self.node("Sub", [square, self.node("Mul", [mean, mean])])
-        variance = self.node("Max", [variance, self.constant("least", np.float32(0))])
-        eps = self.constant("steps.eps", np.float32(SPREAD_EPS) / np.square(step))
-        spread = self.node("Sqrt", [self.node("Add", [variance, eps])])
-        level = self.node("Sub", [mean, self.constant("zeros", zero)])
-        moments = [self.node("Mul", [each, self.constant("steps", step)]) for each in (level, spread)]
-        order = self.constant("order", _by_layer(sizes))
-        self._pooled = [self.node("Gather", [self.node("Concat", moments, axis=-1), order], axis=-1)]
+        """Bytes of ONNX, in whose notes stands how to read the taps."""
+        self._notes[TAPS] = json.dumps([asdict(tap) for tap in self._taps])
         return super().written()
 
     def show(self, x: str, name: str) -> None:
@@ -146,8 +128,51 @@ class Int8(Nodes):
         return [x, f"{x}.step", f"{x}.zero"]
 
 
-def _by_layer(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+class Taps:
+    """How to read the outputs ``names`` of a graph with such notes; nothing where it gives features as they
+    are."""
+
+    def __init__(self, notes: Mapping[str, str]) -> None:
+        taps = [Tap(**told) for told in json.loads(notes.get(TAPS, "[]"))]
+        self.names = [tap.name for tap in taps]
+        self._rows = [tap.rows for tap in taps]
+        sizes = [tap.channels for tap in taps]
+        self._ends = np.cumsum(sizes, dtype=np.intp)
+        self._step = np.repeat([tap.step for tap in taps], sizes)
+        self._zero = np.repeat([tap.zero for tap in taps], sizes)
+        self._order = _by_layer(sizes)
+
+    def moments(self, maps: Sequence[ByteArray]) -> FloatArray:
+        """What ``lite.tap_places`` says of one view's maps (1, h, w, C): means and spreads of each."""
+        totals, squares = (np.zeros(len(self._step), dtype=np.uint32) for _ in range(2))
+        count = np.empty(len(self._step))
+        start = 0
+        for (told,), rows, end in zip(maps, self._rows, self._ends, strict=True):
+            count[start:end] = -(-told.shape[0] // rows) * told.shape[1]
+            _add_up(told, rows, totals[start:end], squares[start:end])
+            start = end
+        means = totals / count
+        variance = np.maximum(squares / count - means * means, 0)
+        spread = np.sqrt(variance * self._step**2 + SPREAD_EPS)
+        return np.concatenate([(means - self._zero) * self._step, spread])[self._order].astype(np.float32)
+
+
+def _by_layer(sizes: Sequence[int]) -> npt.NDArray[np.intp]:
     """Where each layer's means and then its spreads stand in all means followed by all spreads."""
-    ends = np.cumsum(sizes)
+    ends = np.cumsum(sizes, dtype=np.intp)
     places = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-    return np.concatenate([part for own in places for part in (own, own + ends[-1])]).astype(np.int64)
+    both = [part for own in places for part in (own, own + ends[-1])]
+    return np.concatenate([np.zeros(0, dtype=np.intp), *both])
+
+
+@compiled
+def _add_up(told: ByteArray, step: int, totals: Sums, squares: Sums) -> None:
+    """Add the bytes of each channel of a map (h, w, C) to ``totals`` (C,), and their squares, in every so
+    many rows; of at most 66,000 places, so that they fit."""
+    for y in range(0, told.shape[0], step):
+        for x in range(told.shape[1]):
+            place = told[y, x]
+            for channel in range(len(place)):
+                value = np.uint32(place[channel])
+                totals[channel] += value
+                squares[channel] += value * value

@@ -22,10 +22,9 @@ class Nodes:
     def __init__(self) -> None:
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
-        self._pooled: list[str] = []
+        self._notes: dict[str, str] = {}
         self._outputs: list[ValueInfoProto] = []
         self._given = (PICTURES, 3)
-        self.give(FEATURES, "batch", None)
 
     def node(self, kind: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
         output = output or f"{kind}{len(self._nodes)}"
@@ -44,14 +43,13 @@ class Nodes:
         ends = [self.constant(name, np.array([value], dtype=np.int64)) for name, value in told.items()]
         return self.node("Slice", [x, *ends])
 
-    def give(self, name: str, *sides: int | str | None) -> str:
-        """``name`` as one more output of the graph, in float."""
-        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+    def give(self, name: str, *sides: int | str | None, kind: int = TensorProto.FLOAT) -> str:
+        """``name`` as one more output of the graph."""
+        self._outputs.append(helper.make_tensor_value_info(name, kind, sides))
         return name
 
     def written(self) -> bytes:
         """The graph as bytes of ONNX."""
-        self.node("Flatten", [self.node("Concat", self._pooled, axis=-1)], axis=1, output=FEATURES)
         name, depth = self._given
         given = helper.make_tensor_value_info(name, TensorProto.UINT8, ["batch", "height", "width", depth])
         graph = helper.make_graph(
@@ -59,6 +57,7 @@ class Nodes:
         )
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_DOMAIN, 1)]
         model = helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)
+        helper.set_model_props(model, self._notes)
         return bytes(model.SerializeToString())
 
 

@@ -8,8 +8,8 @@ makes such rows too: which of them is a fault is for the head to say, or for rea
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from scoring.core.compiled import compiled
 from scoring.core.strokes import Indices, Strokes, strokes_of
 from scoring.core.types import ByteArray, FloatArray
 
@@ -32,16 +32,23 @@ def letters_of(planes: ByteArray, luma: FloatArray) -> dict[str, float]:
     return {**told, "row_sum": sum(plainest), "letters_in_row": max(plainest)}
 
 
-def _inks(planes: ByteArray, luma: FloatArray) -> list[ByteArray]:
-    """For each ink a plane (h, w) in which its letters are brighter than what is around them."""
-    red, green, blue = planes
-    bright = (luma + np.float32(0.5)).astype(np.uint8)
-    return [bright, ~bright, red - np.minimum(red, np.maximum(green, blue))]
+@compiled
+def _inks(planes: ByteArray, luma: FloatArray) -> ByteArray:
+    """For each ink a plane (3, h, w) in which its letters are brighter than what is around them."""
+    inks = np.empty_like(planes)
+    for y in range(len(luma)):
+        for x in range(luma.shape[1]):
+            red, other = planes[0, y, x], max(planes[1, y, x], planes[2, y, x])
+            bright = np.uint8(luma[y, x] + np.float32(0.5))
+            inks[0, y, x] = bright
+            inks[1, y, x] = 255 - bright
+            inks[2, y, x] = red - min(red, other)
+    return inks
 
 
 def _plainest_rows(strokes: Strokes) -> list[float]:
     """Of the plainest row of each ink: letters, less for an uneven colour or a faint one."""
-    row = _joined(len(strokes.left), *_neighbours(strokes))
+    row = _rows(*strokes)
     order = np.argsort(row, kind="stable")
     row, own = row[order], strokes.of(order)
     letters = np.bincount(row)
@@ -66,41 +73,47 @@ def _middles(values: FloatArray, group: Indices, heads: Indices, counts: Indices
     return np.asarray((ranked[heads + (counts - 1) // 2] + ranked[heads + counts // 2]) / 2)
 
 
-def _joined(count: int, one: Indices, other: Indices) -> Indices:
-    """The group (N,) of each of so many, joined by pairs: the least that is in it."""
-    least = np.arange(count)
-    while True:
-        found = least.copy()
-        np.minimum.at(found, np.maximum(least[one], least[other]), np.minimum(least[one], least[other]))
-        found = found[found]
-        if np.array_equal(found, least):
-            return least
-        least = found
-
-
-def _neighbours(strokes: Strokes) -> tuple[Indices, Indices]:
-    """Pairs (P,) of strokes that are next to each other in one row and look alike.
-
-    Only those are held against each other whose feet are near enough.
-    """
-    order = np.argsort(strokes.bottom, kind="stable")
-    foot, height = strokes.bottom[order], (strokes.bottom - strokes.top)[order]
-    ends = np.searchsorted(foot, foot + OFF_LINE * LIKE_HEIGHT * height, side="right")
-    counts = ends - np.arange(1, len(order) + 1)
-    one = np.repeat(np.arange(len(order)), counts)
-    other = one + np.arange(1, len(one) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
-    one, other = order[one], order[other]
-    beside = _are_beside(strokes.of(one), strokes.of(other))
-    return one[beside], other[beside]
-
-
-def _are_beside(one: Strokes, other: Strokes) -> npt.NDArray[np.bool_]:
-    heights = one.bottom - one.top, other.bottom - other.top
-    low, high = np.minimum(*heights), np.maximum(*heights)
-    foot, head = np.abs(one.bottom - other.bottom), np.abs(one.top - other.top)
-    gap = np.maximum(one.left, other.left) - np.minimum(one.right, other.right)
-    faint, strong = np.minimum(one.step, other.step), np.maximum(one.step, other.step)
-    on_line = (foot < 0.14 * high) | ((head < 0.1 * high) & (foot < OFF_LINE * high))
-    alike = (high < LIKE_HEIGHT * low) & (faint > 0.6 * strong)
-    alike &= np.abs(one.colour - other.colour) < 18 + 0.15 * faint
-    return np.asarray(on_line & alike & (gap > -0.25 * low) & (gap < 0.6 * high))
+@compiled
+def _rows(
+    plane: Indices,
+    left: FloatArray,
+    top: FloatArray,
+    right: FloatArray,
+    bottom: FloatArray,
+    step: FloatArray,
+    colour: FloatArray,
+    spread: FloatArray,
+) -> Indices:
+    """The row (N,) of each stroke, by the first that is in it: those are in one that are next to each other,
+    stand on one line and look alike, and all that these are in one with."""
+    count = len(left)
+    row, order = np.arange(count), np.argsort(bottom)
+    for n in range(count):
+        one = order[n]
+        height = bottom[one] - top[one]
+        for m in range(n + 1, count):
+            other = order[m]
+            foot = bottom[other] - bottom[one]
+            if foot > OFF_LINE * LIKE_HEIGHT * height:
+                break
+            low, high = height, bottom[other] - top[other]
+            low, high = min(low, high), max(low, high)
+            head = abs(top[one] - top[other])
+            gap = max(left[one], left[other]) - min(right[one], right[other])
+            faint, strong = min(step[one], step[other]), max(step[one], step[other])
+            if not (foot < 0.14 * high or (head < 0.1 * high and foot < OFF_LINE * high)):
+                continue
+            if high >= LIKE_HEIGHT * low or faint <= 0.6 * strong or not -0.25 * low < gap < 0.6 * high:
+                continue
+            if abs(colour[one] - colour[other]) >= 18 + 0.15 * faint:
+                continue
+            while row[one] != one:
+                one = row[one]
+            while row[other] != other:
+                other = row[other]
+            row[max(one, other)] = min(one, other)
+            one = order[n]
+    for n in range(count):
+        while row[row[n]] != row[n]:
+            row[n] = row[row[n]]
+    return row

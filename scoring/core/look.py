@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.core.decode import MEAN, SCALE
-from scoring.core.lite import STEM_PATCH, stem_patches
+from scoring.core.lite import stem_patches
 from scoring.core.types import ByteArray, FloatArray
 
 PIXELS_AT_ONCE = 128 * 256 * 256  # of a batch in torch, however many pictures are asked for
@@ -79,15 +79,18 @@ def _on_square(view: ByteArray) -> ByteArray:
 def graph_reader(session: Any) -> Look:
     """An exported graph in an ONNX Runtime session, asked about one view at a time."""
     from scoring.core.graph import MAPS
+    from scoring.core.graph_int8 import Taps
     from scoring.core.graph_nodes import FEATURES
 
-    given = session.get_inputs()[0]
-    in_patches = given.shape[-1] == STEM_PATCH
+    given, taps = session.get_inputs()[0].name, Taps(session.get_modelmeta().custom_metadata_map)
+    asked = taps.names or [FEATURES]
 
     def look(view: ByteArray, with_maps: bool) -> Seen:
-        pixels = stem_patches(view) if in_patches else view
-        raw, *maps = session.run([FEATURES, *(MAPS if with_maps else ())], {given.name: pixels[None]})
-        return Seen(np.asarray(raw[0], dtype=np.float32), [each[0] for each in maps])
+        pixels = stem_patches(view) if taps.names else view
+        told = session.run([*asked, *(MAPS if with_maps else ())], {given: pixels[None]})
+        seen, maps = told[: len(asked)], told[len(asked) :]
+        raw = taps.moments(seen) if taps.names else np.asarray(seen[0][0], dtype=np.float32)
+        return Seen(raw, [each[0] for each in maps])
 
     return look
 

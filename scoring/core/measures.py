@@ -13,23 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from scoring.core.colour import colour_of, light_colour_of
 from scoring.core.decode import Picture
 from scoring.core.detail import detail_of
-from scoring.core.foreground import Foreground, estimate_foreground, grown, shrinking
-from scoring.core.illuminant import TINT_NAMES, balance, tint_of
+from scoring.core.foreground import Foreground, estimate_foreground, mask_at, shrinking
+from scoring.core.illuminant import TINT_NAMES
 from scoring.core.lettering import LETTER_NAMES, letters_of
 from scoring.core.seams import laid_over_by
-from scoring.core.shares import middle, share
-from scoring.core.steps import Level, across, down, mean, mean_square
-from scoring.core.types import ByteArray, FloatArray
+from scoring.core.shares import share
+from scoring.core.steps import luma_of, pixels_of, planes_of, steps_of
+from scoring.core.surroundings import RIM_NAMES, background_of, rim_of
+from scoring.core.types import FloatArray
 
 CROP_SIDE = 384
 SMALL_SIDE = 256
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-OPPOSITES = (("warm", "cold"), ("green", "magenta"))
-RIM_SHARE, MOST_STEP = 0.05, 40.0  # depth of the outer strips; levels
 FEW = 4000  # pixels from which every second row tells how bright they are
-OTHERS = [[other for other in range(4) if other != strip] for strip in range(4)]
 
 MEASURE_UNITS: dict[str, str] = {
     "sharpness": "",  # log10 of Laplacian variance on the product
@@ -77,7 +75,6 @@ MEASURE_UNITS: dict[str, str] = {
     "aspect": "",
     "foreground_confidence": "",
 }
-RIM_NAMES = ("rim_colour", "rim_spread", "rim_spread_ratio", "rim_edge_ratio")
 # Heads read more than people are shown: six guesses at the light, letters by their ink, what the rim shows.
 MEASURE_NAMES = (*MEASURE_UNITS, *TINT_NAMES, *LETTER_NAMES, *RIM_NAMES)
 
@@ -96,23 +93,20 @@ def measure_picture(picture: Picture, foreground: Foreground | None = None) -> M
     width, height = picture.image.size
     small = small_copy(picture)
     foreground = foreground or estimate_foreground(small)
-    levels = _planes(small)
-    planes = levels.astype(np.float32)
-    luma = np.asarray(LUMA @ planes.reshape(3, -1), dtype=np.float32).reshape(planes.shape[1:])
-    right, below = across(luma), down(luma)
-    laid_over = laid_over_by(luma, right, below)
-    steps = _steps(right, below)
-    product = _mask_at(foreground.mask, luma.shape)
+    pixels = pixels_of(small)
+    levels, luma = planes_of(pixels), luma_of(pixels)
+    steps = steps_of(luma)
+    product = mask_at(foreground.mask, *luma.shape)
     values = {
         **detail_of(_product_crop(picture, foreground)),
         "jpeg_quality": 100.0 if picture.jpeg_quality is None else float(picture.jpeg_quality),
         **_light(luma, product if product.any() else ~product),
-        **_colour(planes[:, ::2].reshape(3, -1), product[::2].ravel()),
-        **_light_colour(levels, planes),
-        **_background(luma, steps, levels.min(axis=0), foreground),
+        **colour_of(levels, product),
+        **light_colour_of(levels),
+        **background_of(luma, steps, levels, foreground),
         **_framing(foreground),
-        **_rim(planes, steps),
-        **laid_over,
+        **rim_of(levels, steps),
+        **laid_over_by(luma),
         **letters_of(levels, luma),
         "shortest_side": float(min(width, height)),
         "megapixels": width * height / 1e6,
@@ -131,31 +125,18 @@ def small_copy(picture: Picture) -> Image.Image:
     return picture.reduced(shrinking(picture.image.size, SMALL_SIDE))
 
 
-def _planes(image: Image.Image) -> ByteArray:
-    """Red, green and blue (3, h, w), each in one piece: several times as fast as taking pixels apart."""
-    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
-
-
 def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:
     """Native luma (<= 384 a side) at the middle of the product, on the 8-pixel grid of JPEG."""
     width, height = picture.image.size
     middle = foreground.middle
     left, top = _grid_start(middle[0] * width, width), _grid_start(middle[1] * height, height)
     box = (left, top, min(width, left + CROP_SIDE), min(height, top + CROP_SIDE))
-    return np.asarray(picture.image.crop(box).convert("F"), dtype=np.float32)  # BT.601, unrounded
+    return luma_of(pixels_of(picture.image.crop(box)))
 
 
 def _grid_start(centre: float, extent: int) -> int:
     start = min(max(0, int(centre - CROP_SIDE / 2)), max(0, extent - CROP_SIDE))
     return start // 8 * 8
-
-
-def _steps(right: npt.NDArray[Level], below: npt.NDArray[Level]) -> npt.NDArray[Level]:
-    """Change to the pixel above and to the left, in levels, from that to the right and below."""
-    steps = np.zeros_like(right)
-    np.abs(right.ravel()[:-1], out=steps.ravel()[1:])
-    steps[1:] += np.abs(below)
-    return steps
 
 
 def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -173,72 +154,6 @@ def _light(luma: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]
     }
 
 
-def _colour(planes: FloatArray, product: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Cast from the brightest, least coloured surroundings; without any, from the whole picture. Of red,
-    green and blue (3, n), and which of those n places show the product."""
-    red, green, blue = planes
-    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    saturation = (top - bottom) / (top + 1.0)
-    outside = ~product & (top > 90) & (saturation < 0.45)
-    at = np.flatnonzero(outside if share(outside) > 0.05 else top >= 0)
-    r, g, b = (middle(plane[at[:: max(1, len(at) // 6000)]]) for plane in planes)
-    warmth, magenta = float(r - b), float(g - (r + b) / 2)
-    yellow_blue, red_green = (red + green) / 2 - blue, red - green
-    means = mean(yellow_blue), mean(red_green)
-    spread = np.sqrt(sum(mean_square(each) for each in (yellow_blue, red_green)) - np.square(means).sum())
-    return {
-        "cast_chroma": float(np.hypot(warmth / 2, magenta)),
-        "cast_warmth": warmth,
-        "cast_green": magenta,
-        "saturation": mean(saturation),
-        # Hasler and Suesstrunk, Measuring colourfulness in natural images, 2003.
-        "colourfulness": float(spread + 0.3 * np.hypot(*means)),
-    }
-
-
-def _light_colour(levels: ByteArray, planes: FloatArray) -> dict[str, float]:
-    """Colour of the light by what should be white and by edges, and where single channels burn out.
-
-    Grey-edge: van de Weijer, Gevers and Gijsenij, Edge-based color constancy, 2007.
-    """
-    tint = tint_of(levels, planes)
-    warmth, green = (tint[f"tint_highlight_{a}"] + tint[f"tint_highlight_{b}"] for a, b in OPPOSITES)
-    edge_warmth, edge_green = balance(np.array([_edge_level(plane) for plane in levels.astype(np.int16)]))
-    return {
-        **tint,
-        "highlight_cast": float(np.hypot(warmth / 2, green)),
-        "highlight_green": green,
-        "edge_cast": float(np.hypot(edge_warmth / 2, edge_green)),
-        "edge_green": abs(edge_green),
-        "clipped_colour_share": share((levels.max(axis=0) >= 253) & (levels.min(axis=0) < 243)),
-    }
-
-
-def _edge_level(plane: npt.NDArray[np.int16]) -> float:
-    """Root of the mean square of a channel's steps in every second row; the mean of a channel too narrow to
-    have any."""
-    steps = _steps(across(plane), down(plane))[1::2, 1:].astype(np.float32)
-    return float(np.sqrt(mean_square(steps)) if steps.size else plane.mean())
-
-
-def _background(
-    luma: FloatArray, steps: FloatArray, darkest: ByteArray, foreground: Foreground
-) -> dict[str, float]:
-    outside = _mask_at(~grown(foreground.mask, 2), luma.shape)
-    if share(outside) < 0.02:
-        outside = np.ones_like(outside)
-    behind = luma[outside]
-    usual = mean(behind)
-    behind -= np.float32(usual)
-    return {
-        "background_luma": usual,
-        "background_std": float(np.sqrt(mean_square(behind))),
-        "background_white_share": np.count_nonzero(outside & (darkest >= 240)) / behind.size,
-        "background_edge_share": np.count_nonzero(outside & (steps > 12)) / behind.size,
-        "background_is_plain": float(foreground.plain_background),
-    }
-
-
 def _framing(foreground: Foreground) -> dict[str, float]:
     box, mask = foreground.box, foreground.mask
     margins = (box.left, box.top, 1 - box.right, 1 - box.bottom)
@@ -251,30 +166,3 @@ def _framing(foreground: Foreground) -> dict[str, float]:
         "touching_sides": float(sum(touch > 0.06 for touch in touches)),
         "longest_touch": max(touches),
     }
-
-
-def _rim(planes: FloatArray, steps: FloatArray) -> dict[str, float]:
-    """How unlike the others one side's outer strip is: where the frame cuts a thing, it is seen there."""
-    depth = [max(1, int(side * RIM_SHARE)) for side in steps.shape]
-    whole = slice(None)
-    rows = [(slice(None, depth[0]), whole), (slice(-depth[0], None), whole)]
-    places = [*rows, (whole, slice(None, depth[1])), (whole, slice(-depth[1], None))]
-    strips = [planes[:, y, x].reshape(3, -1) for y, x in places]
-    colour = np.array([strip.mean(axis=1) for strip in strips], dtype=np.float64)
-    square = np.array([np.einsum("cn,cn->c", strip, strip) / strip.shape[1] for strip in strips])
-    spread = np.sort(np.sqrt(np.maximum(square - colour**2, 0)).mean(axis=1))
-    edges = np.sort([mean(np.clip(steps[y, x], 0, MOST_STEP)) for y, x in places])
-    others = np.sort(colour[OTHERS], axis=1)[:, 1]
-    return {
-        "rim_colour": float(np.abs(colour - others).mean(axis=1).max()),
-        "rim_spread": float(spread[3] - (spread[1] + spread[2]) / 2),
-        "rim_spread_ratio": float(np.log((spread[3] + 2) / (spread[1] + 2))),
-        "rim_edge_ratio": float(np.log((edges[3] + 1) / (edges[1] + 1))),
-    }
-
-
-def _mask_at(mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    rows, columns = (
-        np.arange(wanted) * given // wanted for wanted, given in zip(shape, mask.shape, strict=True)
-    )
-    return np.asarray(mask.take(columns, axis=1).take(rows, axis=0))

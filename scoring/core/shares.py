@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scoring.core.compiled import compiled
+
 
 def middle(values: npt.NDArray[np.floating[Any]]) -> float:
     """The median of finite values, without looking for others first; to sort them all is quickest."""
@@ -17,3 +19,16 @@ def middle(values: npt.NDArray[np.floating[Any]]) -> float:
 def share(mask: npt.NDArray[np.bool_]) -> float:
     """How much of a mask is true, 0-1, without making numbers of it."""
     return float(np.count_nonzero(mask) / mask.size)
+
+
+@compiled
+def middle_level(counts: npt.NDArray[np.int64]) -> float:
+    """The median of whole numbers of which so many (n,) are 0, 1, 2..."""
+    last, below, low = counts.sum() - 1, 0, -1
+    for level in range(len(counts)):
+        below += counts[level]
+        if low < 0 and below > last // 2:
+            low = level
+        if below > (last + 1) // 2:
+            return (low + level) / 2
+    return 0.0

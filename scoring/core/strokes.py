@@ -1,24 +1,23 @@
 """Strokes that may be letters, found in all inks at once.
 
-Strokes are what a narrow opening takes away of a plane in which they are bright. The planes of all inks lie
-one below the other in one tall sheet with margins of nothing, and are gone through together.
+Strokes are what a narrow opening takes away of a plane in which they are bright.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its parts load where first used: the web starts without
 
+from scoring.core.compiled import compiled
 from scoring.core.types import ByteArray, FloatArray
 
 Indices = npt.NDArray[np.intp]
+Sums = npt.NDArray[np.float64]
 
 WIDEST_STROKE = 5  # pixels of a copy with no side over 256
-MARGIN = WIDEST_STROKE - 1
+REACH = WIDEST_STROKE - 1
 LEAST_STEP = 14  # levels by which a stroke differs from what is around it
 FEWEST_PIXELS = 6
 HEIGHT = (0.016, 0.15)  # of a letter, in parts of the shorter side
@@ -26,10 +25,10 @@ WIDTH = (0.08, 2.0)  # of a letter, in parts of its height
 FILLED = (0.15, 0.97)  # of a letter's box
 MOST_LETTERS = 140  # of one ink
 LARGEST_STROKE = 0.02  # of the picture
+FAR = 8  # pixels between planes
 
 
-@dataclass(frozen=True, slots=True)
-class Strokes:
+class Strokes(NamedTuple):
     """Letter-like strokes (N,): which plane they are of, box in pixels, mean step to the surroundings, mean
     and spread of brightness. ``top`` and ``bottom`` go on from plane to plane, so that no two meet."""
 
@@ -43,67 +42,41 @@ class Strokes:
     spread: FloatArray
 
     def of(self, chosen: Indices) -> Strokes:
-        return Strokes(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Strokes._make(values[chosen] for values in self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """Unbroken pieces (N,) of a sheet's rows: the first pixel and the one past the last, and the row."""
-
-    start: Indices
-    end: Indices
-    row: Indices
-
-    def of(self, chosen: Indices) -> _Runs:
-        return _Runs(self.start[chosen], self.end[chosen], self.row[chosen])
-
-    def pixels(self) -> Indices:
-        """All their pixels, run by run."""
-        length = self.end - self.start
-        return np.arange(length.sum()) + np.repeat(self.end - np.cumsum(length), length)
-
-
-def strokes_of(planes: Sequence[ByteArray]) -> Strokes | None:
-    """Connected strokes of a letter's size and shape that are brighter than what is around them; of each
-    plane (h, w) those that stand out most. None where there is none."""
-    bright = _with_margins(planes)
-    steps = _stand_out(bright)
-    rows, stride = steps.shape[1:]
-    runs = _runs_of(steps.reshape(-1, stride))
-    part = _parts(runs, stride)
-    sizes, pixels = np.bincount(part), np.bincount(part, weights=runs.end - runs.start)
-    fitting = (pixels >= FEWEST_PIXELS) & (pixels <= LARGEST_STROKE * planes[0].size)
-    inside = np.flatnonzero(fitting[part])
-    if not len(inside):
-        return None
-    # Fewer than 2**16 parts have room in three planes of 256 pixels a side; short numbers are sorted quickly.
-    inside = inside[np.argsort(part[inside].astype(np.uint16), kind="stable")]
-    runs, sizes, area = runs.of(inside), sizes[fitting], pixels[fitting].astype(np.float32)
-    boxes = _boxes(runs, np.cumsum(sizes) - sizes, stride)
-    like = _letter_like(boxes, area, min(planes[0].shape))
+def strokes_of(planes: ByteArray) -> Strokes | None:
+    """Connected strokes of a letter's size and shape that are brighter than what is around them; of each of
+    the planes (n, h, w) those that stand out most. None where there is none."""
+    found = []
+    for plane in planes:
+        steps = _stand_out(plane)
+        found.append(_parts(plane, steps, steps.view(np.uint64)))
+    number, parts = np.repeat(np.arange(len(planes)), [len(each) for each in found]), np.concatenate(found)
+    size = (parts[:, 4] >= FEWEST_PIXELS) & (parts[:, 4] <= LARGEST_STROKE * planes[0].size)
+    number, parts = number[size], parts[size]
+    like = _letter_like(parts[:, :4].T, parts[:, 4], min(planes.shape[1:]))
     if not like.any():
         return None
-    at = runs.of(np.flatnonzero(np.repeat(like, sizes))).pixels()
-    boxes, area = boxes[:, like], area[like]
-    step, colour, spread = _inside(area, steps.ravel()[at], bright.ravel()[at])
-    left, top, right, bottom = boxes
-    found = Strokes((top / rows).astype(np.intp), left, top, right, bottom, step, colour, spread)
-    return _strongest(found)
+    number, parts = number[like], parts[like]
+    left, top, right, bottom, count, step, colour, square = parts.T
+    step, colour, square = step / count, colour / count, square / count
+    spread = np.sqrt(np.maximum(0, square - colour**2))
+    apart = number * (planes.shape[1] + FAR)
+    told = np.array([left, top + apart, right, bottom + apart, step, colour, spread], dtype=np.float32)
+    return _strongest(Strokes(number, *told))
 
 
-def _boxes(runs: _Runs, heads: Indices, stride: int) -> FloatArray:
-    """Left, top, right and bottom (4, P) of parts whose runs follow one another in reading order."""
-    left = runs.start - runs.row * stride
-    box = (
-        np.minimum.reduceat(left, heads),
-        runs.row[heads],
-        np.maximum.reduceat(left + runs.end - runs.start, heads),
-        runs.row[np.append(heads[1:], len(left)) - 1] + 1,
-    )
-    return np.array(box, dtype=np.float32)
+def _strongest(found: Strokes) -> Strokes:
+    """Of each plane the MOST_LETTERS that stand out most."""
+    if np.bincount(found.plane).max() <= MOST_LETTERS:
+        return found
+    order = np.lexsort((-found.step, found.plane))
+    plane = found.plane[order]
+    return found.of(order[np.arange(len(order)) - np.searchsorted(plane, plane) < MOST_LETTERS])
 
 
-def _letter_like(boxes: FloatArray, area: FloatArray, side: int) -> npt.NDArray[np.bool_]:
+def _letter_like(boxes: Sums, area: Sums, side: int) -> npt.NDArray[np.bool_]:
     """Which parts (P,) have a letter's size and shape, in a picture whose shorter side has so many pixels."""
     width, height = boxes[2:] - boxes[:2]
     filled = area / (height * width)
@@ -117,85 +90,106 @@ def _letter_like(boxes: FloatArray, area: FloatArray, side: int) -> npt.NDArray[
     )
 
 
-def _inside(
-    area: FloatArray, steps: ByteArray, bright: ByteArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean step, mean brightness and its spread (P,) of strokes whose pixels follow one another."""
-    starts = (np.cumsum(area) - area).astype(np.intp)
-    levels = bright.astype(np.float32)
-    step, mean, square = (
-        np.asarray(np.add.reduceat(values, starts) / area, dtype=np.float32)
-        for values in (steps.astype(np.float32), levels, levels * levels)
-    )
-    return step, mean, np.sqrt(np.maximum(0, square - mean * mean))
-
-
-def _strongest(found: Strokes) -> Strokes:
-    """Of each plane the MOST_LETTERS that stand out most."""
-    if np.bincount(found.plane).max() <= MOST_LETTERS:
-        return found
-    order = np.lexsort((-found.step, found.plane))
-    plane = found.plane[order]
-    return found.of(order[np.arange(len(order)) - np.searchsorted(plane, plane) < MOST_LETTERS])
-
-
-def _runs_of(steps: ByteArray) -> _Runs:
-    """Runs of at least LEAST_STEP in a sheet (h, w) whose margins have none, in reading order."""
-    mask = steps.ravel() >= LEAST_STEP
-    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
-    return _Runs(edges[::2], edges[1::2], edges[::2] // steps.shape[1])
-
-
-def _parts(runs: _Runs, stride: int) -> Indices:
-    """To which connected part (N,) each run belongs: 0, 1... in reading order; corners connect too.
-
-    Runs are far fewer than pixels: this takes two thirds of what labelling a mask takes.
-    """
-    first = np.searchsorted(runs.end, runs.start + stride)
-    last = np.searchsorted(runs.start, runs.end + stride, side="right")
-    below = np.concatenate([[0], np.cumsum(last - first)])  # of each run, those it touches in the next row
-    touching = np.arange(below[-1]) + np.repeat(first - below[:-1], last - first)
-    count = len(runs.start)
-    links = scipy.sparse.csr_array((np.ones(len(touching)), touching, below), shape=(count, count))
-    return np.asarray(scipy.sparse.csgraph.connected_components(links, directed=False)[1], dtype=np.intp)
-
-
-def _stand_out(bright: ByteArray) -> ByteArray:
-    """By how much each pixel (n, H, W) stands out of what is left without strokes narrower than
-    WIDEST_STROKE; nothing in the margins.
-
-    Running extremes are taken past the ends of rows, which is quickest; the margins take what comes in.
-    """
-    flat, stride = bright.ravel(), bright.shape[2]
-    opened = flat
-    for extreme in (np.minimum, np.maximum):
-        for apart in (1, stride):
-            opened = _extreme(opened, apart, extreme)
-    steps, lost = np.zeros_like(bright), MARGIN * (stride + 1)
-    np.subtract(flat[lost:-lost], opened, out=steps.ravel()[lost:-lost])
-    for margin in (slice(MARGIN), slice(-MARGIN, None)):
-        steps[:, margin] = steps[:, :, margin] = 0
+@compiled
+def _stand_out(plane: ByteArray) -> ByteArray:
+    """By how much each pixel (h, w) stands out of what is left without strokes narrower than WIDEST_STROKE,
+    0 where that is less than LEAST_STEP and in columns that follow up to a multiple of eight; beyond its
+    edges the plane goes on as it is."""
+    height, width = plane.shape
+    wide = np.empty((height + 2 * REACH, width + 2 * REACH), dtype=np.uint8)
+    for y in range(len(wide)):
+        row, line = plane[min(max(0, y - REACH), height - 1)], wide[y]
+        for x in range(REACH):
+            line[x], line[REACH + width + x] = row[0], row[width - 1]
+        for x in range(width):
+            line[REACH + x] = row[x]
+    for _ in range(2):  # what is least around; of that what is most, which is the least of all turned over
+        lines = np.empty((wide.shape[0], wide.shape[1] - REACH), dtype=np.uint8)
+        for y in range(len(lines)):
+            a, told = wide[y], lines[y]
+            for x in range(len(told)):
+                told[x] = min(min(min(a[x], a[x + 1]), min(a[x + 2], a[x + 3])), a[x + 4])
+        wide = np.empty((wide.shape[0] - REACH, lines.shape[1]), dtype=np.uint8)
+        for y in range(len(wide)):
+            a, b, c, d, e, told = lines[y], lines[y + 1], lines[y + 2], lines[y + 3], lines[y + 4], wide[y]
+            for x in range(len(told)):
+                told[x] = 255 - min(min(min(a[x], b[x]), min(c[x], d[x])), e[x])
+    steps = np.zeros((height, (width + 7) // 8 * 8), dtype=np.uint8)
+    for y in range(height):
+        row, opened, told = plane[y], wide[y], steps[y]
+        for x in range(width):
+            step = np.uint8(row[x] - opened[x])
+            told[x] = step if step >= np.uint8(LEAST_STEP) else np.uint8(0)
     return steps
 
 
-def _with_margins(planes: Sequence[ByteArray]) -> ByteArray:
-    """Planes (n, h + 2 * MARGIN, w + 2 * MARGIN) with their outer pixels repeated on all sides."""
-    height, width = planes[0].shape
-    wide = np.empty((len(planes), height + 2 * MARGIN, width + 2 * MARGIN), dtype=np.uint8)
-    for sheet, plane in zip(wide, planes, strict=True):
-        sheet[MARGIN:-MARGIN, MARGIN:-MARGIN] = plane
-    wide[:, :MARGIN] = wide[:, MARGIN, None]
-    wide[:, -MARGIN:] = wide[:, -MARGIN - 1, None]
-    wide[:, :, :MARGIN] = wide[:, :, MARGIN, None]
-    wide[:, :, -MARGIN:] = wide[:, :, -MARGIN - 1, None]
-    return wide
+@compiled
+def _parts(plane: ByteArray, steps: ByteArray, eights: npt.NDArray[np.uint64]) -> Sums:
+    """Of every connected part (P, 8), in reading order, corners too, of pixels whose step (h, w) is not 0:
+    left, top, right and bottom; how many; sums of steps, of levels, of their squares.
 
-
-def _extreme(flat: ByteArray, apart: int, extreme: np.ufunc) -> ByteArray:
-    """Running extreme over WIDEST_STROKE pixels that lie so far apart, by doubling."""
-    seen = 1
-    while seen < WIDEST_STROKE:
-        more = min(seen, WIDEST_STROKE - seen)
-        flat = extreme(flat[: -more * apart], flat[more * apart :])
-        seen += more
-    return flat
+    A row at a time: its unbroken runs are held against those of the row above. ``eights``: the steps of
+    eight pixels as one number.
+    """
+    height, width = plane.shape
+    most = height * (width // 2 + 1)
+    parent, sums = np.empty(most, dtype=np.int32), np.empty((most, 8))
+    above, here = np.empty((width, 3), dtype=np.int32), np.empty((width, 3), dtype=np.int32)
+    count, runs_above = 0, 0
+    for y in range(height):
+        runs, x, first = 0, 0, 0
+        while x < width:
+            if not steps[y, x]:
+                x += 8 if x % 8 == 0 and not eights[y, x // 8] else 1
+                continue
+            start, total, level, square = x, np.int64(0), np.int64(0), np.int64(0)
+            while x < width and steps[y, x]:
+                value = np.int64(plane[y, x])
+                total, level, square = total + steps[y, x], level + value, square + value * value
+                x += 1
+            while first < runs_above and above[first, 1] < start:
+                first += 1
+            part, other = -1, first
+            while other < runs_above and above[other, 0] <= x:
+                root = above[other, 2]
+                while parent[root] != root:
+                    root = parent[root]
+                if part < 0 or root == part:
+                    part = root
+                else:
+                    low, high = min(part, root), max(part, root)
+                    parent[high], part = low, low
+                other += 1
+            if part < 0:
+                part = count
+                parent[part] = part
+                sums[part] = (width, height, 0, 0, 0, 0, 0, 0)
+                count += 1
+            told = sums[part]
+            told[0], told[1] = min(told[0], start), min(told[1], y)
+            told[2], told[3] = max(told[2], x), y + 1
+            told[4] += x - start
+            told[5] += total
+            told[6] += level
+            told[7] += square
+            here[runs] = (start, x, part)
+            runs += 1
+        above, here, runs_above = here, above, runs
+    kept = 0
+    for part in range(count):  # a part that grew into another came later than that
+        root = parent[part]
+        while parent[root] != root:
+            root = parent[root]
+        if root == part:
+            kept += 1
+        else:
+            for k in range(2):
+                sums[root, k] = min(sums[root, k], sums[part, k])
+                sums[root, 2 + k] = max(sums[root, 2 + k], sums[part, 2 + k])
+            sums[root, 4:] += sums[part, 4:]
+    told, n = np.empty((kept, 8)), 0
+    for part in range(count):
+        if parent[part] == part:
+            told[n] = sums[part]
+            n += 1
+    return told

@@ -24,7 +24,7 @@ def shelf(seed: int = 1) -> ByteArray:
 
 def tints(rgb: ByteArray) -> dict[str, float]:
     levels = np.ascontiguousarray(rgb.transpose(2, 0, 1))
-    return tint_of(levels, levels.astype(np.float32))
+    return tint_of(levels)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from scoring.core.locate import locator_in
 from scoring.core.measures import small_copy
 from scoring.core.types import ByteArray, FloatArray
 from scoring.device import extract_features, foreground_of
-from scoring.locate import Lesson, Pupil, folded, learn
+from scoring.locate import Lesson, Pupil, folded, learn, on_pattern
 from scoring.locate import _parser as options_of
 from tests.images import encoded
 
@@ -91,6 +91,18 @@ def test_what_is_scored_is_measured_on_the_thing_and_not_on_the_carpet() -> None
     told = extract_features([encoded(Image.fromarray(rgb), "PNG")])[0].measures
     assert told["fill_share"] == pytest.approx(truth.mean(), rel=0.12)
     assert told["foreground_confidence"] > 0.6
+
+
+def test_on_a_pattern_the_product_is_what_it_was_and_the_rest_is_not() -> None:
+    rng = np.random.default_rng(4)
+    rgb = np.full((80, 60, 3), 128, dtype=np.uint8)
+    mask = np.zeros((40, 30), dtype=np.uint8)
+    mask[10:30, 8:22] = 255
+    told = on_pattern(rgb, mask, rng).astype(np.float32)
+    inside = told[24:56, 20:40]
+    assert abs(inside.mean() - 128) < 2
+    assert told.shape == rgb.shape
+    assert told[:16].std(axis=(0, 1)).max() > 2 * inside.std(axis=(0, 1)).max()
 
 
 def thing_on_carpet(seed: int) -> tuple[ByteArray, npt.NDArray[np.bool_]]:
