@@ -245,5 +245,6 @@ def _powers(waves: npt.NDArray[np.complex64], order: Indices, counts: Indices) -
 
 
 def _quantile(values: Floats, share: float) -> float:
-    """The value below which this share lies, nearest rank; to sort them all is quickest."""
-    return float(np.sort(values, axis=None)[min(values.size - 1, int(share * values.size))])
+    """The value below which this share lies, nearest rank."""
+    rank = min(values.size - 1, int(share * values.size))
+    return float(np.partition(values, rank, axis=None)[rank])

@@ -11,9 +11,12 @@ from scoring.core.compiled import compiled
 
 
 def middle(values: npt.NDArray[np.floating[Any]]) -> float:
-    """The median of finite values, without looking for others first; to sort them all is quickest."""
-    ranked = np.sort(values)
-    return (float(ranked[(len(ranked) - 1) // 2]) + float(ranked[len(ranked) // 2])) / 2
+    """The median of finite values, without looking for others first; one rank is found in a third of the time
+    that two are."""
+    rank = len(values) // 2
+    ranked = np.partition(values, rank)
+    below = ranked[rank] if len(values) % 2 else ranked[:rank].max()
+    return (float(below) + float(ranked[rank])) / 2
 
 
 def share(mask: npt.NDArray[np.bool_]) -> float:
