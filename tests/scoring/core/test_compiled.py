@@ -75,3 +75,35 @@ def test_what_is_not_finite_stays_so(value: float) -> None:
     luma = np.zeros((4, 4), dtype=np.float32)
     luma[1, 2] = value
     assert not np.isfinite(steps_of(luma)).all()
+
+
+def test_a_warm_process_compiles_nothing_for_its_first_picture() -> None:
+    """What ``warm_up`` reads or makes is all that pictures ask for, before a plain surface or not; numba says
+    of each function that it was read or kept."""
+    asked = """
+import io
+import numpy as np
+from PIL import Image
+from scoring.device import extract_features, warm_up
+rng = np.random.default_rng(1)
+plain = np.full((90, 80, 3), 230)
+plain[30:60, 20:60] = rng.integers(0, 99, (30, 40, 3))
+blobs = []
+for rgb in (rng.integers(0, 256, (90, 70, 3)), plain):
+    file = io.BytesIO()
+    Image.fromarray(rgb.astype(np.uint8)).save(file, "JPEG")
+    blobs.append(file.getvalue())
+warm_up()
+print("warm", flush=True)
+extract_features(blobs)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "NUMBA_DEBUG_CACHE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before, _, after = done.stdout.partition("warm\n")
+    assert "[cache]" in before
+    assert "[cache]" not in after
