@@ -37,7 +37,7 @@ from scoring.core.foreground import Foreground, before_busy, before_plain
 from scoring.core.head import Head, head_from_tensors
 from scoring.core.locate import Locator, locator_in
 from scoring.core.look import Encode, Seen, graph_reader, in_batches, one_by_one
-from scoring.core.measures import measure_picture, small_copy
+from scoring.core.measures import compile_measures, small_copy
 from scoring.core.quantise import Ranges, ranges_in
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures
 
@@ -180,17 +180,7 @@ def warm_up(weights: Path = BASE_WEIGHTS) -> None:
     _encoder(weights)([[np.zeros((64, 64, 3), dtype=np.uint8)]])
     _feature_model(weights)
     locator_of(weights)
-    _measure_once()
-
-
-@lru_cache(maxsize=1)
-def _measure_once() -> None:
-    """Compile, or read, the machine code of all measures: of noise, and of a thing before a plain surface."""
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    thing = np.full_like(noise, 220)
-    thing[20:44, 16:48] = noise[20:44, 16:48]
-    for rgb in (noise, thing):
-        measure_picture(Picture(rgb))
+    compile_measures()
 
 
 @lru_cache(maxsize=2)
@@ -284,7 +274,7 @@ def exported_graph(weights: Path = BASE_WEIGHTS) -> Path:
     measures were compiled, too."""
     path = _graph_path(weights)
     if not path.exists():
-        _measure_once()
+        compile_measures()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, cpu_graph(encoder_tensors(weights), ranges_in(_tensors(weights))))
     return path
