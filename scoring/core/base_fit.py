@@ -206,7 +206,7 @@ def _fit_line(vectors: Array, evidence: Evidence, scored: Rows, anchor: Array, l
         (
             vectors[degraded] - vectors[evidence.source[degraded]],
             _overall_falls(evidence),
-            PAIR_WEIGHT * _rarity(evidence),
+            PAIR_WEIGHT * rarity_of(evidence),
         ),
         (vectors[clean] - anchor, np.full(len(clean), CLEAN_SCORE - level), CLEAN_WEIGHT),
     )
@@ -223,7 +223,7 @@ def _corrected(head: Head, vectors: Array, evidence: Evidence, scored: Rows) -> 
     level = head.intercepts[0]
     parts = (
         (scored, evidence.people[scored] - level, 1.0),
-        (degraded, _overall_falls(evidence), NEAR_PAIR_WEIGHT * _rarity(evidence)),
+        (degraded, _overall_falls(evidence), NEAR_PAIR_WEIGHT * rarity_of(evidence)),
         (clean, np.full(len(clean), CLEAN_SCORE - level), NEAR_CLEAN_WEIGHT),
     )
     known = Known(
@@ -246,7 +246,7 @@ def _with_dimensions(head: Head, vectors: Array, evidence: Evidence) -> Head:
     falls = vectors[degraded] - vectors[evidence.source[degraded]]
     table = np.concatenate([vectors[untouched] - head.mean, falls])
     weights = np.concatenate(
-        [np.full(len(untouched), UNTOUCHED_WEIGHT), np.full(len(falls), _rarity(evidence))]
+        [np.full(len(untouched), UNTOUCHED_WEIGHT), np.full(len(falls), rarity_of(evidence))]
     )
     of_overall = _falls_of(head.unclipped(vectors.astype(np.float32)), evidence)
     coefficients = head.coefficients.copy()
@@ -259,7 +259,7 @@ def _with_dimensions(head: Head, vectors: Array, evidence: Evidence) -> Head:
     return replace(head, coefficients=coefficients)
 
 
-def _rarity(evidence: Evidence) -> float:
+def rarity_of(evidence: Evidence) -> float:
     """What a fall counts: the less, the more than FALLS a photo has, so that all together weigh the same."""
     photos, falls = int(np.count_nonzero(evidence.fair)), int(np.count_nonzero(~evidence.untouched))
     return min(1.0, FALLS * photos / max(1, falls))

@@ -169,11 +169,11 @@ def _solid(mask: Mask) -> Mask:
     bare = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)  # outside the picture is no product
     bare[1:-1, 1:-1] = ~grown(mask, 2)
     closed = ~grown(bare, 2)[1:-1, 1:-1] | mask
-    places, sizes = _labelled(closed)
+    places, sizes = labelled(closed)
     sizes[0] = 0
     if len(sizes) == 1:
         return mask
-    holes, _ = _labelled(~(sizes >= 0.1 * sizes.max()).take(places))
+    holes, _ = labelled(~(sizes >= 0.1 * sizes.max()).take(places))
     outside = np.zeros(int(holes.max()) + 1, dtype=bool)  # what can be reached from the rim
     for rim in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         outside[rim] = True
@@ -182,7 +182,7 @@ def _solid(mask: Mask) -> Mask:
 
 
 @compiled
-def _labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def labelled(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """To which connected part of a mask each place (h, w) belongs, from 1 on, 0 where it is not; and how many
     places each has. Corners do not connect."""
     height, width = mask.shape

@@ -148,7 +148,7 @@ class _Float(Nodes):
         return self._layers[-1]
 
     def tap(self, x: str, channels: int, stride: int) -> None:
-        x = self.rows_of(x, 2, row_step(stride))
+        x = self._rows_of(x, 2, row_step(stride))
         mean = self.node("ReduceMean", [x], axes=[2, 3], keepdims=1)
         apart = self.node("Sub", [x, mean])
         variance = self.node("ReduceMean", [self.node("Mul", [apart, apart])], axes=[2, 3], keepdims=1)
@@ -156,6 +156,14 @@ class _Float(Nodes):
             "Sqrt", [self.node("Add", [variance, self.constant("spread.eps", np.float32(SPREAD_EPS))])]
         )
         self._pooled += [self.node("Flatten", [each], axis=1) for each in (mean, spread)]
+
+    def _rows_of(self, x: str, axis: int, step: int) -> str:
+        """Every ``step``-th row of maps whose rows lie along ``axis``."""
+        if step == 1:
+            return x
+        told = {"first": 0, "last": np.iinfo(np.int64).max, f"axis{axis}": axis, f"step{step}": step}
+        ends = [self.constant(name, np.array([value], dtype=np.int64)) for name, value in told.items()]
+        return self.node("Slice", [x, *ends])
 
     def written(self) -> bytes:
         output = self.give(FEATURES, "batch", None)

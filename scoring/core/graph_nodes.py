@@ -35,14 +35,6 @@ class Nodes:
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def rows_of(self, x: str, axis: int, step: int) -> str:
-        """Every ``step``-th row of maps whose rows lie along ``axis``."""
-        if step == 1:
-            return x
-        told = {"first": 0, "last": np.iinfo(np.int64).max, f"axis{axis}": axis, f"step{step}": step}
-        ends = [self.constant(name, np.array([value], dtype=np.int64)) for name, value in told.items()]
-        return self.node("Slice", [x, *ends])
-
     def give(self, name: str, *sides: int | str | None, kind: int = TensorProto.FLOAT) -> str:
         """``name`` as one more output of the graph."""
         self._outputs.append(helper.make_tensor_value_info(name, kind, sides))

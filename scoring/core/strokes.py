@@ -51,7 +51,7 @@ def strokes_of(planes: ByteArray) -> Strokes | None:
     found = []
     for plane in planes:
         steps = _stand_out(plane)
-        found.append(_parts(plane, steps, steps.view(np.uint64)))
+        found.append(parts_of(plane, steps, steps.view(np.uint64)))
     number, parts = np.repeat(np.arange(len(planes)), [len(each) for each in found]), np.concatenate(found)
     size = (parts[:, 4] >= FEWEST_PIXELS) & (parts[:, 4] <= LARGEST_STROKE * planes[0].size)
     number, parts = number[size], parts[size]
@@ -124,7 +124,7 @@ def _stand_out(plane: ByteArray) -> ByteArray:
 
 
 @compiled
-def _parts(plane: ByteArray, steps: ByteArray, eights: npt.NDArray[np.uint64]) -> Sums:
+def parts_of(plane: ByteArray, steps: ByteArray, eights: npt.NDArray[np.uint64]) -> Sums:
     """Of every connected part (P, 8), in reading order, corners too, of pixels whose step (h, w) is not 0:
     left, top, right and bottom; how many; sums of steps, of levels, of their squares.
 

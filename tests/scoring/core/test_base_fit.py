@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from scoring.core.base_fit import (
+    FALLS,
     OVERALL_HARM,
     LeftOut,
     fit_base_head,
     fit_features,
     projection_of,
+    rarity_of,
     seen_of,
     vectors_of,
 )
@@ -169,3 +171,10 @@ def test_intervals_are_as_wide_as_models_that_left_the_picture_out_were_wrong(ev
     head = fit_base_head(vectors, evidence, version="t", left_out=wrong)
     assert head.noise_var == pytest.approx(399, abs=1)
     assert head.interval_factor * np.sqrt(head.noise_var + 1) == pytest.approx(20, abs=0.1)
+
+
+def test_falls_weigh_the_same_together_however_many_a_photo_has(evidence: Evidence) -> None:
+    falls = np.flatnonzero(~evidence.untouched)
+    assert rarity_of(evidence) == pytest.approx(FALLS / 8)
+    assert rarity_of(evidence.without(falls[::2])) == pytest.approx(1.0)
+    assert rarity_of(evidence.without(falls[10:])) == 1.0  # few do not weigh more than they say

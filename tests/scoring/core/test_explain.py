@@ -100,17 +100,17 @@ def test_a_place_left_in_the_dark_is_hot() -> None:
     assert is_hit(heat(case.rgb), case)
 
 
-@pytest.mark.parametrize("fault", [Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED])
-def test_places_of_photos_left_in_the_dark_or_washed_out_are_hot(fault: Defect) -> None:
-    shots = [shot for shot in plan_catalogue(count=90, seed=3) if shot.fault is None][:18]
+@pytest.mark.parametrize(("fault", "least"), [(Defect.UNDER_EXPOSED, 0.6), (Defect.OVER_EXPOSED, 0.5)])
+def test_places_of_photos_left_in_the_dark_or_washed_out_are_hot(fault: Defect, least: float) -> None:
+    shots = [shot for shot in plan_catalogue(count=40, seed=3) if shot.fault is None][:6]
     hits = []
     for seed, shot in enumerate(shots):
         case = degrade_region(decode_picture(render(shot)).rgb, fault, 0.9, np.random.default_rng(seed))
         assert case.mask is not None
         told = heat(case.rgb)
         (x, y), (height, width) = told.hottest, case.mask.shape
-        hits.append(bool(case.mask[int(y * height), int(x * width)]))
-    assert np.mean(hits) >= 0.5  # an eighth is met by chance
+        hits.append(bool(case.mask[int(y * height), int(x * width)]) and told.points.max() > 1)
+    assert np.mean(hits) >= least  # an eighth is met by chance
 
 
 @pytest.mark.parametrize(("fault", "level", "is_hot"), [(0, 30.0, True), (0, 230.0, False), (1, 230.0, True)])

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade
+from scoring.core.detail import detail_of
 from scoring.core.measures import MEASURE_NAMES, measure_picture
 from scoring.core.types import ByteArray, Defect
 
@@ -82,3 +83,19 @@ def test_a_mask_and_its_box_agree_with_where_the_thing_is() -> None:
     assert found.confidence > 0.8
     sides = (found.box.left, found.box.top, found.box.right, found.box.bottom)
     assert sides == pytest.approx((0.25, 0.2, 0.85, 0.6), abs=0.025)
+
+
+def test_detail_is_told_by_the_laplacian_of_a_picture_that_goes_on_as_it_is() -> None:
+    crop = np.random.default_rng(8).uniform(0, 255, (40, 33)).astype(np.float32)
+    rise = ndimage.laplace(crop, mode="nearest")[1:-1:2]
+    assert detail_of(crop)["sharpness"] == pytest.approx(np.log10(rise.var() + 0.1), abs=1e-4)
+
+
+def test_a_blur_takes_from_detail_what_a_mean_of_three_pixels_does() -> None:
+    crop = np.random.default_rng(9).uniform(0, 255, (48, 52)).astype(np.float32)
+    kept = []
+    for lines in (crop[1:-1:2], crop.T):
+        blurred = ndimage.uniform_filter1d(lines, 3, axis=1)
+        sharp, soft = (np.abs(np.diff(each, axis=1)).mean() for each in (lines, blurred))
+        kept.append(soft / sharp)
+    assert detail_of(crop)["reblur_ratio"] == pytest.approx(1 - max(kept), abs=0.03)
