@@ -56,6 +56,25 @@ def read_labels(table: Path) -> Table:
         raise TableError(f"{table} cannot be used: {reason}") from error
 
 
+def read_faults(table: Path) -> dict[str, dict[Defect, bool]]:
+    """Of photos by name, which defects people saw in them (a share of half or more) and which they did not:
+    a table with ``path`` and columns of defects, whose empty cells say that nobody looked."""
+    try:
+        columns, lines = _lines(table)
+        named = [defect for defect in Defect if str(defect) in columns]
+        if "path" not in columns or not named:
+            raise ValueError("it needs a column path and one or more that are named as defects are")
+        return {
+            cells["path"]: {
+                defect: _number(cells, defect, low=0, high=1) >= 0.5 for defect in named if cells[defect]
+            }
+            for _, cells in lines
+        }
+    except (OSError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TableError(f"{table} cannot be used: {reason}") from error
+
+
 def _read(table: Path) -> Table:
     columns, lines = _lines(table)
     if "path" not in columns or not {"score", "mos"} & set(columns):

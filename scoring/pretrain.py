@@ -5,7 +5,8 @@
 ``--photos`` and ``--shop`` are product photos without scores, by people and by shops: they are degraded by
 seeded faults. A quarter of their groups (``scoring.photos``) is never touched, so that benches can ask about
 photos nobody trained on. ``--data`` is a table of scored pictures as ``vitrine evaluate`` reads one (columns
-path, and score 0-100 or mos 1-5); ``--scores`` is its other name. One seed draws all.
+path, and score 0-100 or mos 1-5); ``--scores`` is its other name. ``--told`` is a table of faults people saw
+in photos as they are: columns path (folder first) and, named as defects are, 0-1. One seed draws all.
 
 What fits that left out a fifth of the scored pictures say of that fifth calibrates the intervals and is
 written to left_out.csv, for benches. ``--tuned`` is what ``python -m scoring.tune`` wrote. With ``--folds 5``
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scoring.core import base_fit
 from scoring.core.base_fit import LeftOut
@@ -45,11 +47,12 @@ from scoring.core.locate import Locator
 from scoring.core.look import Encode
 from scoring.core.metrics import srcc
 from scoring.core.ridge import kfold
-from scoring.core.types import ByteArray, FloatArray
+from scoring.core.types import ByteArray, Defect, FloatArray
 from scoring.encoders import BackboneError, EncoderWeights, export, open_encoder, read_encoders
-from scoring.labelled import TableError
+from scoring.labelled import TableError, read_faults
 from scoring.photos import PhotoError
-from scoring.pretrain_plan import Task, picture_of, plan, render_photos
+from scoring.pretrain_plan import Task, picture_of, plan
+from scoring.pretrain_studio import take_photos
 
 CALIBRATION_ROWS = 100
 VECTOR_SIZE = 384
@@ -72,9 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     folders = dict.fromkeys(options.photos, False) | dict.fromkeys(options.shop, True)
-    if options.rendered:
-        folders[render_photos(options.out / "rendered", options.rendered)] = False
-    tasks = plan(folders, options.scores, limit=options.limit, seed=options.seed)
+    tasks = plan(
+        folders,
+        options.scores,
+        limit=options.limit,
+        seed=options.seed,
+        told=read_faults(options.told) if options.told else None,
+        studio=take_photos(options.out / "studio", options.studio, processes=options.processes),
+    )
     if not any(task.fault for task in tasks):
         raise PhotoError("There is nothing to learn from: no photos to give faults to")
     print(f"{len(tasks)} rows of evidence", flush=True)
@@ -122,9 +130,16 @@ def gather(
             people=np.array([task.score for task in tasks]),
             is_shop=np.array([task.is_shop for task in tasks]),
             group=[task.group for task in tasks],
+            told=_told(tasks),
         )
         for raw in raws
     ]
+
+
+def _told(tasks: Sequence[Task]) -> npt.NDArray[np.int8]:
+    """What somebody saw (1) and did not see (-1) of each defect in each row (N, 16)."""
+    sign = {None: 0, True: 1, False: -1}
+    return np.array([[sign[task.told.get(defect)] for defect in Defect] for task in tasks], dtype=np.int8)
 
 
 def leave_out(
@@ -208,7 +223,10 @@ def _parser() -> argparse.ArgumentParser:
         "--photos", type=Path, nargs="*", default=[], help="folders of people's product photos"
     )
     parser.add_argument("--shop", type=Path, nargs="*", default=[], help="folders of shops' product photos")
-    parser.add_argument("--rendered", type=int, default=60, help="pictures of our own studio to add")
+    parser.add_argument("--studio", type=int, default=160, help="photos of our own studio to take and add")
+    parser.add_argument(
+        "--told", type=Path, help="CSV with path (folder first), and 0-1 per defect people saw"
+    )
     parser.add_argument(
         "--data", "--scores", dest="scores", type=Path, help="CSV with path, and score (0-100) or mos (1-5)"
     )
@@ -235,6 +253,7 @@ def _keep(path: Path, evidence: Evidence, tasks: Sequence[Task]) -> None:
         people=evidence.people,
         is_shop=evidence.is_shop,
         group=np.array(evidence.group),
+        told=evidence.told,
         path=np.array([task.path for task in tasks]),
     )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ from PIL import Image
 from scoring.core.decode import Picture
 from scoring.core.degrade import degrade, to_linear, to_srgb
 from scoring.core.foreground import before_plain
-from scoring.core.sample import plan_catalogue, render
 from scoring.core.types import ByteArray, Defect
 from scoring.labelled import read_labels
-from scoring.photos import draw_of, read_photo, seen_photos
+from scoring.photos import Photo, draw_of, photos_of, read_photo, seen_photos
+from scoring.pretrain_studio import Taken
 
 FAULTS = 4  # single faults per photo
-RENDER_SEED = 7
 HARD_TO_TELL = {
     Defect.TEXT_OVERLAY,
     Defect.COLOUR_CAST,
@@ -29,7 +27,7 @@ HARD_TO_TELL = {
     Defect.UNDER_EXPOSED,
 }
 HARD_CHANCE = 2.0
-CUT_OUT_SHARE = 0.25  # of shops' photos before one plain surface, shown once more on black
+CUT_OUT_SHARE = 0.5  # of shops' and our studio's photos before one plain surface, shown again on black
 BLIND_SHARE = 0.03  # of all photos, shown once more so dark that nothing is seen
 BLIND_STOPS = (7.0, 12.0)  # darker; the darkest fault of the laboratory is four
 
@@ -48,42 +46,66 @@ class Task:
     is_shop: bool = False  # as a shop shows it
     is_cut_out: bool = False
     stops: float = 0.0  # darker than the photo
+    is_taken_so: bool = False  # the photo has the fault already
+    told: Mapping[Defect, bool] = field(default_factory=dict)  # what somebody saw in it, and did not
 
 
-def render_photos(folder: Path, count: int) -> Path:
-    """Faultless pictures of the code's own studio, by another seed than the sample catalogue's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shots = [shot for shot in plan_catalogue(count=4 * count, seed=RENDER_SEED) if shot.fault is None][:count]
-    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "product_group"])
-        for shot in shots:
-            (folder / shot.name).write_bytes(render(shot))
-            writer.writerow([shot.name, shot.product_id])
-    return folder
+Faults = Mapping[str, Mapping[Defect, bool]]
 
 
-def plan(folders: Mapping[Path, bool], scores: Path | None, *, limit: int, seed: int) -> list[Task]:
+def plan(
+    folders: Mapping[Path, bool],
+    scores: Path | None,
+    *,
+    limit: int,
+    seed: int,
+    told: Faults | None = None,
+    studio: Sequence[Taken] = (),
+) -> list[Task]:
     """Rows to make, drawn from one seed: scored pictures, then seen photos each followed by its faults.
 
     ``folders`` says of each whether it is a shop's. Each photo gets FAULTS single faults, those that are
-    hard to tell more often, and one more at two severities, light and heavy. Some of the shops' photos come
-    again at the end, cut out and on black: what a transparent picture becomes where its transparency is lost
-    says nothing of how the product was lit. And a few of all come again as a lens cap would have them.
+    hard to tell more often, and one more at two severities, light and heavy. Some of the shops' and the
+    studio's photos come again at the end, cut out and on black: what a transparent picture becomes where its
+    transparency is lost says nothing of how the product was lit. And a few of all come again as a lens cap
+    would have them.
+
+    ``told`` says by name, folder first, which faults people saw in photos as they are; those that were not
+    drawn come untouched. ``studio``: photos of our own studio, which are also taken with a fault.
     """
+    told = told or {}
     tasks = _scored_tasks(scores) if scores is not None else []
     cut_outs = []
     for folder, is_shop in folders.items():
         rng = draw_of(folder, seed)
         photos = seen_photos(folder, limit=limit, rng=rng)
         for photo in photos:
-            tasks += _with_faults(Task(path=str(photo.path), group=photo.group, is_shop=is_shop), tasks, rng)
+            tasks += _with_faults(_untouched(photo, folder, told, is_shop=is_shop), tasks, rng)
+        drawn = {photo.path for photo in photos}
+        others = [photo for photo in photos_of(folder) if photo.path not in drawn and not photo.is_unseen]
+        looked_at = [_untouched(photo, folder, told, is_shop=is_shop) for photo in others]
+        tasks += [task for task in looked_at if task.told]
         chosen = [photo for photo in photos if is_shop and rng.random() < CUT_OUT_SHARE]
         cut_outs += [(photo, rng) for photo in chosen if before_plain(read_photo(photo.path))]
+    rng = np.random.default_rng([seed, len(studio)])
+    for taken in studio:
+        if rng.random() < CUT_OUT_SHARE and before_plain(read_photo(taken.path)):
+            cut_outs.append((Photo(taken.path, taken.group), rng))
+        clean, source = Task(path=str(taken.path), group=taken.group), len(tasks)
+        tasks += _with_faults(clean, tasks, rng)
+        tasks += [
+            replace(clean, path=str(path), fault=fault, severity=severity, source=source, is_taken_so=True)
+            for path, fault, severity in taken.again
+        ]
     for photo, rng in cut_outs:
         clean = Task(path=str(photo.path), group=photo.group, is_cut_out=True)
         tasks += _with_faults(clean, tasks, rng)
     return tasks + _blind(tasks, np.random.default_rng(seed))
+
+
+def _untouched(photo: Photo, folder: Path, told: Faults, *, is_shop: bool) -> Task:
+    name = (folder.name / photo.path.relative_to(folder)).as_posix()
+    return Task(path=str(photo.path), group=photo.group, is_shop=is_shop, told=told.get(name, {}))
 
 
 def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) -> list[Task]:
@@ -96,7 +118,8 @@ def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) 
         light_and_heavy = (severity * 0.45, min(1.0, severity * 0.45 + 0.5))
         for strength in light_and_heavy if k == FAULTS else (severity,):
             fault = list(Defect)[number]
-            tasks.append(replace(clean, fault=fault, severity=strength, seed=draw, source=len(before)))
+            harmed = replace(clean, fault=fault, severity=strength, seed=draw, source=len(before), told={})
+            tasks.append(harmed)
     return tasks
 
 
@@ -110,6 +133,7 @@ def _blind(tasks: Sequence[Task], rng: np.random.Generator) -> list[Task]:
             severity=1.0,
             source=n,
             stops=float(rng.uniform(*BLIND_STOPS)),
+            told={},
         )
         for n in rng.permutation(clean)[: round(BLIND_SHARE * len(clean))].tolist()
     ]
@@ -136,6 +160,6 @@ def picture_of(task: Task) -> Picture:
         rgb = cut_out(rgb)
     if task.stops:
         rgb = to_srgb(to_linear(rgb) * 2.0**-task.stops)
-    elif task.fault is not None:
+    elif task.fault is not None and not task.is_taken_so:
         rgb = degrade(rgb, task.fault, task.severity, np.random.default_rng(task.seed)).rgb
     return Picture(rgb)

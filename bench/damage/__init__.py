@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from scoring.photos import Photo, photos_of, read_photo
 
 Array = npt.NDArray[np.float64]
 PROCESSES = 2
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def unseen_photos(folder: Path, limit: int, rng: np.random.Generator) -> list[Ph
     return [photos[k] for k in rng.permutation(len(photos))[:limit]]
 
 
-def told_of(shots: Sequence[Shot], ask: Callable[[Shot], FloatArray]) -> FloatArray:
+def told_of(shots: Sequence[Kind], ask: Callable[[Kind], FloatArray]) -> FloatArray:
     """What ``ask`` tells of every shot (N, K), by two processes. ``ask`` is a module's own function."""
     os.environ.update(OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
@@ -85,10 +87,15 @@ def told_of(shots: Sequence[Shot], ask: Callable[[Shot], FloatArray]) -> FloatAr
 
 def ask_model(shot: Shot) -> FloatArray:
     """Overall score, then the probability of each defect (17,)."""
+    return said_of(as_bytes(shot.pixels()))
+
+
+def said_of(picture: bytes) -> FloatArray:
+    """What the model says of a file: overall score, then the probability of each defect (17,)."""
     from scoring.core.predict import predict_pictures
     from scoring.device import base_head, extract_features
 
-    features = extract_features([as_bytes(shot.pixels())])
+    features = extract_features([picture])
     said = predict_pictures(head=base_head(), features=features)[0]
     return np.array([said.overall_score, *said.defects.values()], dtype=np.float32)
 

@@ -16,7 +16,9 @@ FOLDS = 5
 LOGISTIC_RIDGE = 30.0
 SMALLEST_SPREAD = 0.02  # of the widest direction: narrower ones are not blown up beyond this
 ACCUSED_SHOP_SHARE = 0.025  # of untouched shop photos, of anything, at probability 0.5
-F1_SLACK = 0.04  # given away for a limit as far as possible from clean photos
+SHOP_WEIGHT = 8.0  # of an untouched shop photo beside others: of all it is the dearest to accuse
+F1_SLACK = 0.04  # what a limit may cost: it stands among those that cost no more
+LIMIT_AT = 0.6  # of the way from the lowest of them to the highest
 RECALL_KEPT = 0.85  # of plainly harmed photos of each fault, before a limit is raised further
 DEAR = 10.0  # what it costs to raise a limit past that
 PLAIN_SEVERITY = 0.35  # below this a fault is hardly seen and is no matter of right or wrong
@@ -42,30 +44,56 @@ def fit_defects(seen: Array, evidence: Evidence) -> tuple[Array, Array]:
     mean, std = seen.mean(axis=0), seen.std(axis=0)
     scale = np.maximum(std, SMALLEST_SPREAD * float(std.max()))
     scaled = np.clip((seen - mean) / scale, -8, 8)
-    truth, share = _defect_table(evidence)
+    truth, tells = _defect_table(evidence)
+    share = tells * _evened(truth, tells, evidence.home) * np.where(evidence.shop, SHOP_WEIGHT, 1.0)[:, None]
     fold = np.array([zlib.crc32(group.encode()) % FOLDS for group in evidence.group])
     outside = np.zeros((len(seen), len(Defect)))
     for number in range(FOLDS):
         weights, bias = fit_logistics(scaled, truth, share * (fold != number)[:, None])
         outside[fold == number] = scaled[fold == number] @ weights.T + bias
     weights, bias = fit_logistics(scaled, truth, share)
-    bias = bias - _thresholds(outside, truth, share, evidence)
+    bias = bias - _thresholds(outside, truth, tells, evidence)
     return weights / scale, bias - (weights / scale) @ mean
 
 
 def _defect_table(evidence: Evidence) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Truth (N, 16), and how much each row tells of each defect: nothing where it may honestly show both."""
+    """Truth (N, 16), and whether each row tells of each defect: not where it may honestly show both, nor
+    where nobody looked for it in a photo and somebody did in others of its home."""
     names = np.array([str(fault or "") for fault in evidence.fault])
     wild = evidence.untouched & np.isfinite(evidence.people)
     truth = np.stack([names == str(defect) for defect in Defect], axis=1)
     tells = np.stack(
         [~(np.isin(names, [str(a) for a in ALIKE.get(defect, ())]) | wild) for defect in Defect], axis=1
     )
-    return truth, tells.astype(np.float64)
+    source = np.where(evidence.untouched, np.arange(len(names)), evidence.source)
+    for home in np.unique(evidence.home):
+        here = evidence.home == home
+        looked_at = (evidence.told[here] != 0).any(axis=0)
+        tells[here] &= ~looked_at | truth[here] | (evidence.told[source[here]] < 0)
+    shown = evidence.told > 0
+    return truth | shown, (tells | shown).astype(np.float64)
+
+
+def _evened(truth: npt.NDArray[np.bool_], tells: Array, homes: npt.NDArray[np.str_]) -> Array:
+    """Weights (N, 16) by which the homes of a defect's examples have an equal say in what shows it, and in
+    what does not: the answer should hold where the next picture comes from, not where most of these do."""
+    weights = np.ones(truth.shape)
+    for answer in (truth, ~truth):
+        counts = np.stack(
+            [((tells > 0) & answer & (homes == home)[:, None]).sum(0) for home in np.unique(homes)]
+        )
+        even = counts.sum(axis=0) / np.maximum(1, (counts > 0).sum(axis=0))
+        for home, count in zip(np.unique(homes), counts, strict=True):
+            weights = np.where((homes == home)[:, None] & answer, even / np.maximum(1, count), weights)
+    return weights
 
 
 def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evidence: Evidence) -> Array:
-    """Logits (16,) from which a photo is accused: where F1 is best, then raised until few shop photos are.
+    """Logits (16,) from which a photo is accused: where F1 is about best, then raised until few shop photos
+    are.
+
+    Most faults leave a wide gap between photos that have them and photos that do not. A limit stands near its
+    middle: where other people take the photos, faults look slighter and photos odder.
 
     Photo by photo, always where it costs the least F1: some photos of shops do have a fault of their own, and
     no defect should pay for all of them. Nor should a fault be found rarely so that few are accused: below
@@ -74,7 +102,8 @@ def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evid
     plain = (tells > 0) & ((evidence.severity >= PLAIN_SEVERITY) | evidence.untouched)[:, None]
     curves = [_f1_curve(outside[plain[:, k], k], truth[plain[:, k], k]) for k in range(len(Defect))]
     kept = np.array([_kept(outside[plain[:, k] & truth[:, k], k]) for k in range(len(Defect))])
-    limits = np.array([cuts[f1 >= f1.max() - F1_SLACK].max() for cuts, f1 in curves])
+    good = [cuts[f1 >= f1.max() - F1_SLACK] for cuts, f1 in curves]
+    limits = np.array([cuts.min() + LIMIT_AT * (cuts.max() - cuts.min()) for cuts in good])
     limits = np.minimum(limits, kept)
     shop = outside[evidence.shop]
     allowed = ACCUSED_SHOP_SHARE * len(shop)

@@ -19,7 +19,9 @@ class Evidence:
 
     ``source``: index of the untouched row a degraded one came from, -1 for untouched. ``fault`` and
     ``severity`` of degraded rows. ``people``: human score 0-100 of photos in the wild, NaN elsewhere.
-    ``is_shop``: photos of a shop, which hardly any fault may be seen in. ``group``: who took it.
+    ``is_shop``: photos of a shop, which hardly any fault may be seen in. ``group``: where it comes from and
+    who took it, as folder/who. ``told`` (N, 16): 1 where somebody saw the fault in an untouched photo, -1
+    where somebody looked and did not, 0 where nobody looked.
     """
 
     raw: FloatArray
@@ -30,6 +32,7 @@ class Evidence:
     people: Array
     is_shop: npt.NDArray[np.bool_]
     group: Sequence[str]
+    told: npt.NDArray[np.int8]
 
     def without(self, rows: npt.NDArray[np.int64]) -> Evidence:
         """All but these rows, which must be nobody's source."""
@@ -45,7 +48,13 @@ class Evidence:
             people=self.people[kept],
             is_shop=self.is_shop[kept],
             group=[self.group[row] for row in kept],
+            told=self.told[kept],
         )
+
+    @property
+    def home(self) -> npt.NDArray[np.str_]:
+        """Where each row comes from: the first word of its group."""
+        return np.array([group.split("/", 1)[0] for group in self.group])
 
     @property
     def untouched(self) -> npt.NDArray[np.bool_]:

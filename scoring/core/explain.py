@@ -191,8 +191,8 @@ def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping
     }
     heat = np.zeros((GRID, GRID))
     for defect, place in places.items():
-        sure = probabilities.get(defect, 0.0)
-        if sure >= ACCUSED_FROM:
+        sure = (probabilities.get(defect, 0.0) - ACCUSED_FROM) / (1 - ACCUSED_FROM)
+        if sure > 0:
             cells = _cells(np.asarray(place(), dtype=np.float32))
             heat = np.maximum(heat, FRAME_POINTS * sure * cells / max(float(cells.max()), 1e-6))
     return heat

@@ -190,8 +190,8 @@ def _taken(
 
 
 def _place(ware: Ware, seller: Seller, view: int, fault: Defect | None, rng: Rng) -> RoomKind:
-    if fault is Defect.CLUTTERED_BACKGROUND and ware.stance != "flat":
-        return RoomKind.MESS
+    if fault is Defect.CLUTTERED_BACKGROUND:
+        return RoomKind.STREWN if ware.stance == "flat" else RoomKind.MESS
     if rng.random() < seller.studio_share:
         shares = (0.62, 0.18, 0.2) if view == 0 else (0.4, 0.3, 0.3)
         return RoomKind(str(rng.choice(["white", "grey", "paper"], p=shares)))

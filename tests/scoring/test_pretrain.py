@@ -8,9 +8,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from scoring import pretrain
+from scoring.core.sample import FRAMED
 from scoring.core.types import Defect
+from scoring.labelled import TableError, read_faults
 from scoring.photos import read_photo
 from scoring.pretrain_plan import Task, cut_out, picture_of, plan
+from scoring.pretrain_studio import take_photos
 
 SIDE = 120
 
@@ -118,13 +121,59 @@ def test_what_cannot_be_learned_from_is_refused_by_name(
         ([], "There is nothing to learn from"),
         (["--shop", str(torn)], "front.jpg cannot be read"),
         (
-            ["--rendered", "1", "--backbone", "resnet"],
+            ["--studio", "1", "--backbone", "resnet"],
             "There is no backbone 'resnet'; there are lite0, lite1",
         ),
-        (["--rendered", "1", "--backbone", f"hf:{empty}"], ("pip install vitrine[hf]", "holds no network")),
-        (["--rendered", "1", "--tuned", str(empty)], "There are no weights"),
+        (["--studio", "1", "--backbone", f"hf:{empty}"], ("pip install vitrine[hf]", "holds no network")),
+        (["--studio", "1", "--tuned", str(empty)], "There are no weights"),
     ):
-        assert pretrain.main(["--rendered", "0", "--out", str(tmp_path / "out"), *words]) == 2
+        assert pretrain.main(["--studio", "0", "--out", str(tmp_path / "out"), *words]) == 2
         told = capsys.readouterr().err
         assert any(each in told for each in ([reason] if isinstance(reason, str) else reason)), told
     assert not list(tmp_path.glob("out/*.safetensors"))
+
+
+def test_what_people_saw_goes_with_the_photo_and_not_with_what_the_laboratory_made_of_it(
+    folders: dict[Path, bool], tmp_path: Path
+) -> None:
+    seen = [
+        task for task in plan(folders, None, limit=40, seed=1) if task.fault is None and not task.is_cut_out
+    ]
+    names = sorted({Path(task.path).relative_to(tmp_path).as_posix() for task in seen})
+    told = {names[0]: {Defect.CLUTTERED_BACKGROUND: True}, names[1]: {Defect.CROPPED: False}}
+    for limit in (40, 1):  # those that were not drawn come too, with no faults of their own
+        tasks = plan(folders, None, limit=limit, seed=1, told=told)
+        having = {Path(task.path).relative_to(tmp_path).as_posix(): task.told for task in tasks if task.told}
+        assert having == told
+        assert all(task.fault is None for task in tasks if task.told)
+
+
+def test_a_table_of_faults_says_what_was_seen_what_not_and_what_nobody_looked_for(tmp_path: Path) -> None:
+    table = tmp_path / "told.csv"
+    table.write_text("path,cropped,border\nshop/a.jpg,1,0\nshop/b.jpg,,0.5\n")
+    assert read_faults(table) == {
+        "shop/a.jpg": {Defect.CROPPED: True, Defect.BORDER: False},
+        "shop/b.jpg": {Defect.BORDER: True},
+    }
+    for text, reason in (
+        ("path,score\na.jpg,5\n", "needs a column path and"),
+        ("path,border\na,2\n", "outside 0-1"),
+    ):
+        table.write_text(text)
+        with pytest.raises(TableError, match=reason):
+            read_faults(table)
+
+
+def test_studio_photos_are_taken_again_with_faults_of_framing(tmp_path: Path) -> None:
+    studio = take_photos(tmp_path / "studio", 2, processes=1)
+    tasks = plan({}, None, limit=1, seed=1, studio=studio)
+    again = [task for task in tasks if task.is_taken_so]
+    assert len(again) == 4
+    for task in again:
+        assert task.fault in FRAMED
+        clean = tasks[task.source]
+        assert (clean.fault, clean.group) == (None, task.group)
+        assert np.array_equal(picture_of(task).rgb, read_photo(Path(task.path)))
+        assert picture_of(task).rgb.shape != picture_of(clean).rgb.shape or not np.array_equal(
+            picture_of(task).rgb, picture_of(clean).rgb
+        )

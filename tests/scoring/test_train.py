@@ -101,10 +101,10 @@ def test_a_retrain_on_good_labels_passes_the_gate_and_everybody_sees_the_new_sco
 
 
 def test_poisoned_labels_are_refused_and_the_champion_stays() -> None:
-    rows = labelled_rows(200)
+    rows = labelled_rows(400)
     champion = trained(frozen(rows)).candidate
     rng = np.random.default_rng(9)
-    moved = rng.permutation(200)[:100]
+    moved = rng.permutation(400)[:200]
     targets = dict(zip(moved, rng.permutation([rows[k].target_score for k in moved]), strict=True))
     poisoned = [
         replace(row, target_score=float(targets.get(k, row.target_score))) for k, row in enumerate(rows)

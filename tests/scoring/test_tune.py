@@ -54,7 +54,7 @@ def test_an_encoder_is_tuned_and_judged_on_folds_it_never_saw(
 
     base = tmp_path / "base"
     argv = ["--photos", str(photos), "--scores", str(photos / "labels.csv"), "--tuned", str(out)]
-    argv += ["--out", str(base), "--rendered", "0", "--size", "8", "--processes", "2"]
+    argv += ["--out", str(base), "--studio", "0", "--size", "8", "--processes", "2"]
     assert pretrain.main(argv) == 0
     with (base / "left_out.csv").open(newline="") as file:
         left_out = list(csv.DictReader(file))

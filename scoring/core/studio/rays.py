@@ -227,6 +227,8 @@ def _draw_sheet(canvas: Canvas, part: Sheet, which: int) -> None:
     if area is None:
         return
     u, v = canvas.rays(*area)
+    if min(u.shape[1], v.shape[0]) < 2:  # a sliver at the rim has no slope
+        return
     spot = np.stack(
         [(outline[:, 0] - u[0, 0]) * canvas.scale, (v[0, 0] - outline[:, 1]) * canvas.scale], axis=1
     )

@@ -30,6 +30,7 @@ class RoomKind(StrEnum):
     WINDOW = "window"
     LINEN = "linen"
     MESS = "mess"
+    STREWN = "strewn"
 
 
 STUDIO = frozenset({RoomKind.WHITE, RoomKind.GREY, RoomKind.PAPER})
@@ -59,8 +60,8 @@ def build_room(kind: RoomKind, frame: Frame, rng: Rng) -> Room:
     """A place seen through ``frame``, drawn by ``rng``."""
     if kind in STUDIO:
         return _sweep(kind, frame, rng)
-    if kind is RoomKind.LINEN:
-        return _linen(frame, rng)
+    if kind in (RoomKind.LINEN, RoomKind.STREWN):
+        return _linen(kind, frame, rng)
     return _home(kind, frame, rng)
 
 
@@ -87,8 +88,8 @@ def _sweep(kind: RoomKind, frame: Frame, rng: Rng) -> Room:
     return Room(picture, np.ones(light.shape, dtype=np.float32), tint)
 
 
-def _linen(frame: Frame, rng: Rng) -> Room:
-    """A cloth seen from above, for things laid flat."""
+def _linen(kind: RoomKind, frame: Frame, rng: Rng) -> Room:
+    """A cloth seen from above, for things laid flat; strewn with other things."""
     u, v = _grid(frame)
     colour = np.array(srgb(str(rng.choice(LINENS))), dtype=np.float32)
     folds = noise_at(u * 0.35 + 0 * v, v * 0.28 + 0.12 * np.sin(3 * u), slope=2.0, seed=11)
@@ -96,6 +97,8 @@ def _linen(frame: Frame, rng: Rng) -> Room:
     thread = np.sin(u * 2 * np.pi / 0.011) * 0.5 + np.sin(v * 2 * np.pi / 0.011) * 0.5
     light = 1 + 0.045 * folds + 0.02 * thread + 0.18 * (u * -0.5 + v * 0.5)
     picture = colour * np.clip(light, 0.2, 1.6)[..., None].astype(np.float32) * 0.95
+    if kind is RoomKind.STREWN:
+        picture = _mess(picture, frame, float(v.max()), rng)
     tint = (float(colour[0]), float(colour[1]), float(colour[2]))
     return Room(picture.astype(np.float32), np.ones(light.shape, dtype=np.float32), tint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from scoring.core.base_fit import (
     seen_of,
     vectors_of,
 )
-from scoring.core.defect_fit import fit_defects, fit_logistics
+from scoring.core.defect_fit import _defect_table, _evened, fit_defects, fit_logistics
 from scoring.core.evidence import Evidence
 from scoring.core.features import felt, model_from_tensors, model_to_tensors
 from scoring.core.measures import MEASURE_NAMES
@@ -49,7 +50,8 @@ def evidence() -> Evidence:
     measures = rng.normal(size=(len(raw), len(MEASURE_NAMES))).astype(np.float32)
     group = [f"seller {(k if s < 0 else s) // 3}" for k, s in enumerate(source)]
     shop = np.ones(len(raw), dtype=bool)
-    return Evidence(raw, measures, np.array(source), fault, np.array(severity), people, shop, group)
+    told = np.zeros((len(raw), len(Defect)), dtype=np.int8)
+    return Evidence(raw, measures, np.array(source), fault, np.array(severity), people, shop, group, told)
 
 
 def test_faults_are_told_and_clean_photos_left_alone(evidence: Evidence) -> None:
@@ -178,3 +180,52 @@ def test_falls_weigh_the_same_together_however_many_a_photo_has(evidence: Eviden
     assert rarity_of(evidence) == pytest.approx(FALLS / 8)
     assert rarity_of(evidence.without(falls[::2])) == pytest.approx(1.0)
     assert rarity_of(evidence.without(falls[10:])) == 1.0  # few do not weigh more than they say
+
+
+def evidence_of(logits: Mapping[str, Sequence[tuple[float, Defect | None]]]) -> Evidence:
+    """Rows by home whose one number is what a head should go by."""
+    rows = [(home, at, fault) for home, each in logits.items() for at, fault in each]
+    faults = [fault for _, _, fault in rows]
+    return Evidence(
+        raw=np.array([[at] for _, at, _ in rows], dtype=np.float32),
+        measures=np.zeros((len(rows), 1), dtype=np.float32),
+        source=np.array([-1 if fault is None else 0 for fault in faults]),
+        fault=faults,
+        severity=np.array([0.0 if fault is None else 0.8 for fault in faults]),
+        people=np.full(len(rows), np.nan),
+        is_shop=np.zeros(len(rows), dtype=bool),
+        group=[f"{home}/{number}" for number, (home, _, _) in enumerate(rows)],
+        told=np.zeros((len(rows), len(Defect)), dtype=np.int8),
+    )
+
+
+def test_a_limit_stands_in_the_middle_of_the_gap_between_faulty_and_clean() -> None:
+    rng = np.random.default_rng(3)
+    clean = [(float(at), None) for at in rng.uniform(-3, -2, 200)]
+    noisy = [(float(at), Defect.NOISE) for at in rng.uniform(4, 5, 100)]
+    evidence = evidence_of({"shop": [*clean, *noisy]})
+    weights, bias = fit_defects(evidence.raw.astype(np.float64), evidence)
+    k = list(Defect).index(Defect.NOISE)
+    assert -bias[k] / weights[k, 0] == pytest.approx(1, abs=0.7)
+
+
+def test_homes_have_an_equal_say_however_many_their_photos_are() -> None:
+    few, many = [(0.0, None), (1.0, Defect.NOISE)], [(0.0, None)] * 60 + [(1.0, Defect.NOISE)] * 30
+    evidence = evidence_of({"studio": few, "shop": many})
+    truth, tells = _defect_table(evidence)
+    share = tells * _evened(truth, tells, evidence.home)
+    k = list(Defect).index(Defect.NOISE)
+    for answer, count in ((truth[:, k], 31), (~truth[:, k], 61)):
+        sums = [share[(evidence.home == home) & answer, k].sum() for home in ("studio", "shop")]
+        assert sums == pytest.approx([count / 2, count / 2])
+
+
+def test_where_people_looked_for_a_fault_only_what_they_looked_at_tells() -> None:
+    evidence = evidence_of({"shop": [(0.0, None)] * 4 + [(1.0, Defect.NOISE)] * 3, "home": [(0.0, None)]})
+    cluttered = list(Defect).index(Defect.CLUTTERED_BACKGROUND)
+    evidence.told[:2, cluttered] = (1, -1)
+    evidence.source[4:7] = (0, 1, 2)
+    truth, tells = _defect_table(evidence)
+    assert truth[:, cluttered].tolist() == [True] + [False] * 7
+    assert tells[:, cluttered].tolist() == [1, 1, 0, 0, 0, 1, 0, 1]
+    assert tells[:, list(Defect).index(Defect.BORDER)].all()
