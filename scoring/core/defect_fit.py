@@ -45,7 +45,7 @@ def fit_defects(seen: Array, evidence: Evidence) -> tuple[Array, Array]:
     scale = np.maximum(std, SMALLEST_SPREAD * float(std.max()))
     scaled = np.clip((seen - mean) / scale, -8, 8)
     truth, tells = _defect_table(evidence)
-    share = tells * _evened(truth, tells, evidence.home) * np.where(evidence.shop, SHOP_WEIGHT, 1.0)[:, None]
+    share = _shares(truth, tells, evidence)
     fold = np.array([zlib.crc32(group.encode()) % FOLDS for group in evidence.group])
     outside = np.zeros((len(seen), len(Defect)))
     for number in range(FOLDS):
@@ -74,10 +74,11 @@ def _defect_table(evidence: Evidence) -> tuple[npt.NDArray[np.bool_], Array]:
     return truth | shown, (tells | shown).astype(np.float64)
 
 
-def _evened(truth: npt.NDArray[np.bool_], tells: Array, homes: npt.NDArray[np.str_]) -> Array:
-    """Weights (N, 16) by which the homes of a defect's examples have an equal say in what shows it, and in
-    what does not: the answer should hold where the next picture comes from, not where most of these do."""
-    weights = np.ones(truth.shape)
+def _shares(truth: npt.NDArray[np.bool_], tells: Array, evidence: Evidence) -> Array:
+    """How much each row tells of each defect (N, 16). Homes of a defect's examples have an equal say in what
+    shows it, and in what does not: the answer should hold where the next picture comes from, not where most
+    of these do. Shops' untouched photos then count SHOP_WEIGHT."""
+    homes, weights = evidence.home, np.ones(truth.shape)
     for answer in (truth, ~truth):
         counts = np.stack(
             [((tells > 0) & answer & (homes == home)[:, None]).sum(0) for home in np.unique(homes)]
@@ -85,7 +86,7 @@ def _evened(truth: npt.NDArray[np.bool_], tells: Array, homes: npt.NDArray[np.st
         even = counts.sum(axis=0) / np.maximum(1, (counts > 0).sum(axis=0))
         for home, count in zip(np.unique(homes), counts, strict=True):
             weights = np.where((homes == home)[:, None] & answer, even / np.maximum(1, count), weights)
-    return weights
+    return tells * weights * np.where(evidence.shop, SHOP_WEIGHT, 1.0)[:, None]
 
 
 def _thresholds(outside: Array, truth: npt.NDArray[np.bool_], tells: Array, evidence: Evidence) -> Array:

@@ -19,7 +19,7 @@ from scoring.core.base_fit import (
     seen_of,
     vectors_of,
 )
-from scoring.core.defect_fit import _defect_table, _evened, fit_defects, fit_logistics
+from scoring.core.defect_fit import SHOP_WEIGHT, _defect_table, _shares, fit_defects, fit_logistics
 from scoring.core.evidence import Evidence
 from scoring.core.features import felt, model_from_tensors, model_to_tensors
 from scoring.core.measures import MEASURE_NAMES
@@ -213,11 +213,15 @@ def test_homes_have_an_equal_say_however_many_their_photos_are() -> None:
     few, many = [(0.0, None), (1.0, Defect.NOISE)], [(0.0, None)] * 60 + [(1.0, Defect.NOISE)] * 30
     evidence = evidence_of({"studio": few, "shop": many})
     truth, tells = _defect_table(evidence)
-    share = tells * _evened(truth, tells, evidence.home)
+    share = _shares(truth, tells, evidence)
     k = list(Defect).index(Defect.NOISE)
     for answer, count in ((truth[:, k], 31), (~truth[:, k], 61)):
         sums = [share[(evidence.home == home) & answer, k].sum() for home in ("studio", "shop")]
         assert sums == pytest.approx([count / 2, count / 2])
+    shop = replace(evidence, is_shop=evidence.home == "shop")
+    dearer = _shares(truth, tells, shop)[:, k] / share[:, k]
+    assert dearer[shop.shop] == pytest.approx(SHOP_WEIGHT)
+    assert dearer[~shop.shop] == pytest.approx(1)
 
 
 def test_where_people_looked_for_a_fault_only_what_they_looked_at_tells() -> None:
