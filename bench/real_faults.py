@@ -21,7 +21,7 @@ from scoring.core.defects import ACCUSED_FROM
 from scoring.core.foreground import Mask
 from scoring.core.types import Defect, FloatArray
 from scoring.labelled import read_faults
-from scoring.photos import photos_of
+from scoring.photos import name_of, photos_of
 
 TOLD = Path(__file__).with_name("told.csv")
 STUDIO_SEED, STUDIO_COUNT = 41, 400
@@ -39,7 +39,8 @@ def main() -> None:
         _real(
             wanted.images, defect, {name: each[defect] for name, each in told.items() if defect in each}, rng
         )
-    _studio(rng)
+    _studio("the sample catalogue", sample.plan_catalogue(), rng)
+    _studio("other studio photos", sample.plan_catalogue(count=STUDIO_COUNT, seed=STUDIO_SEED), rng)
 
 
 def _real(folders: list[Path], defect: Defect, told: dict[str, bool], rng: np.random.Generator) -> None:
@@ -47,7 +48,7 @@ def _real(folders: list[Path], defect: Defect, told: dict[str, bool], rng: np.ra
         (photo, told[name])
         for folder in folders
         for photo in photos_of(folder)
-        if photo.is_unseen and (name := (folder.name / photo.path.relative_to(folder)).as_posix()) in told
+        if photo.is_unseen and (name := name_of(photo, folder)) in told
     ]
     shows = np.array([seen for _, seen in photos])
     if not shows.any() or shows.all():
@@ -57,8 +58,7 @@ def _real(folders: list[Path], defect: Defect, told: dict[str, bool], rng: np.ra
     _found(f"{defect} seen by a person in photos as they are", said, shows, rng)
 
 
-def _studio(rng: np.random.Generator) -> None:
-    shots = sample.plan_catalogue(count=STUDIO_COUNT, seed=STUDIO_SEED)
+def _studio(where: str, shots: list[sample.Shot], rng: np.random.Generator) -> None:
     said = told_of(shots, ask_of_studio)[:, 1:] >= ACCUSED_FROM
     plain = [
         (n, shot.fault) for n, shot in enumerate(shots) if shot.fault and shot.severity >= PLAIN_SEVERITY
@@ -68,7 +68,7 @@ def _studio(rng: np.random.Generator) -> None:
     missed = [str(fault) for (_, fault), hit in zip(plain, hits, strict=True) if not hit]
     which = ", ".join(f"{name} {missed.count(name)}" for name in sorted(set(missed)))
     report(
-        "faults found in photos of our own studio",
+        f"faults found in {where}",
         share,
         f"[{low:.3f}, {high:.3f}] of {len(hits)}",
         "",
@@ -78,7 +78,7 @@ def _studio(rng: np.random.Generator) -> None:
     clean = said[[n for n, shot in enumerate(shots) if shot.fault is None]].any(axis=1).astype(float)
     share, low, high = share_between(clean, rng)
     report(
-        "faultless photos of our own studio accused of anything",
+        f"faultless photos accused of anything: {where}",
         share,
         f"[{low:.3f}, {high:.3f}] of {len(clean)}",
         "",

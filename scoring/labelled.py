@@ -64,12 +64,17 @@ def read_faults(table: Path) -> dict[str, dict[Defect, bool]]:
         named = [defect for defect in Defect if str(defect) in columns]
         if "path" not in columns or not named:
             raise ValueError("it needs a column path and one or more that are named as defects are")
-        return {
-            cells["path"]: {
-                defect: _number(cells, defect, low=0, high=1) >= 0.5 for defect in named if cells[defect]
-            }
-            for _, cells in lines
-        }
+        told: dict[str, dict[Defect, bool]] = {}
+        for number, cells in lines:
+            try:
+                if cells["path"] in told:
+                    raise ValueError(f"{cells['path']} stands in a line before already")
+                told[cells["path"]] = {
+                    defect: _number(cells, defect, low=0, high=1) >= 0.5 for defect in named if cells[defect]
+                }
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+        return told
     except (OSError, ValueError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TableError(f"{table} cannot be used: {reason}") from error

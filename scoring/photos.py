@@ -58,6 +58,11 @@ def photos_of(folder: Path) -> list[Photo]:
     return [Photo(path, f"{folder.name}/{path.parent.relative_to(folder)}") for path in found]
 
 
+def name_of(photo: Photo, folder: Path) -> str:
+    """What tables call a photo of a folder: the folder's name, then where it lies in it."""
+    return f"{folder.name}/{photo.path.relative_to(folder).as_posix()}"
+
+
 def seen_photos(folder: Path, *, limit: int, rng: np.random.Generator) -> list[Photo]:
     """At most ``limit`` photos of a folder that training may see, drawn at random."""
     found = [photo for photo in photos_of(folder) if not photo.is_unseen]

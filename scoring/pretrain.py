@@ -50,7 +50,7 @@ from scoring.core.ridge import kfold
 from scoring.core.types import ByteArray, Defect, FloatArray
 from scoring.encoders import BackboneError, EncoderWeights, export, open_encoder, read_encoders
 from scoring.labelled import TableError, read_faults
-from scoring.photos import PhotoError
+from scoring.photos import PhotoError, photos_of
 from scoring.pretrain_plan import Task, picture_of, plan
 from scoring.pretrain_studio import take_photos
 
@@ -75,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     folders = dict.fromkeys(options.photos, False) | dict.fromkeys(options.shop, True)
+    for folder in folders:
+        photos_of(folder)  # what is missing is said before the studio's minute
+    found = read_encoders(options.tuned, options.backbone)
     tasks = plan(
         folders,
         options.scores,
@@ -88,8 +91,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{len(tasks)} rows of evidence", flush=True)
     views = calibration_views(tasks)
     left_out = read_left_out(options.left_out) if options.left_out else None
-    found = read_encoders(options.tuned, options.backbone)[: 1 if left_out else None]
-    encoders = [encoder.ranged(views) for encoder in found]
+    encoders = [encoder.ranged(views) for encoder in found[: 1 if left_out else None]]
     files = [export(encoder, options.out, f"encoder{number}") for number, encoder in enumerate(encoders)]
     evidence, *folds = gather(tasks, files, processes=options.processes, locator=encoders[0].locator)
     if options.keep is not None:

@@ -15,7 +15,7 @@ from scoring.core.degrade import degrade, to_linear, to_srgb
 from scoring.core.foreground import before_plain
 from scoring.core.types import ByteArray, Defect
 from scoring.labelled import read_labels
-from scoring.photos import Photo, draw_of, photos_of, read_photo, seen_photos
+from scoring.photos import Photo, draw_of, name_of, photos_of, read_photo, seen_photos
 from scoring.pretrain_studio import Taken
 
 FAULTS = 4  # single faults per photo
@@ -104,8 +104,8 @@ def plan(
 
 
 def _untouched(photo: Photo, folder: Path, told: Faults, *, is_shop: bool) -> Task:
-    name = (folder.name / photo.path.relative_to(folder)).as_posix()
-    return Task(path=str(photo.path), group=photo.group, is_shop=is_shop, told=told.get(name, {}))
+    seen = told.get(name_of(photo, folder), {})
+    return Task(path=str(photo.path), group=photo.group, is_shop=is_shop, told=seen)
 
 
 def _with_faults(clean: Task, before: Sequence[Task], rng: np.random.Generator) -> list[Task]:

@@ -31,6 +31,8 @@ class Taken:
 
 def take_photos(folder: Path, count: int, *, processes: int) -> list[Taken]:
     """``count`` photos below a folder, the same for ever, each also taken with AGAIN faults of framing."""
+    if count == 0:
+        return []
     folder.mkdir(parents=True, exist_ok=True)
     clean = [shot for shot in plan_catalogue(count=4 * count, seed=SEED) if shot.fault is None][:count]
     rng = np.random.default_rng(SEED)

@@ -66,8 +66,9 @@ def _defect_table(evidence: Evidence) -> tuple[npt.NDArray[np.bool_], Array]:
         [~(np.isin(names, [str(a) for a in ALIKE.get(defect, ())]) | wild) for defect in Defect], axis=1
     )
     source = np.where(evidence.untouched, np.arange(len(names)), evidence.source)
-    for home in np.unique(evidence.home):
-        here = evidence.home == home
+    homes = evidence.home
+    for home in np.unique(homes):
+        here = homes == home
         looked_at = (evidence.told[here] != 0).any(axis=0)
         tells[here] &= ~looked_at | truth[here] | (evidence.told[source[here]] < 0)
     shown = evidence.told > 0

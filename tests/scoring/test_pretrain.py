@@ -157,7 +157,8 @@ def test_a_table_of_faults_says_what_was_seen_what_not_and_what_nobody_looked_fo
     }
     for text, reason in (
         ("path,score\na.jpg,5\n", "needs a column path and"),
-        ("path,border\na,2\n", "outside 0-1"),
+        ("path,border\na,2\n", "line 2: border is 2, outside 0-1"),
+        ("path,border\na,1\na,0\n", "line 3: a stands in a line before already"),
     ):
         table.write_text(text)
         with pytest.raises(TableError, match=reason):

@@ -91,15 +91,10 @@ def test_with_random_weights_the_heat_points_elsewhere(
     assert np.mean(lost) <= np.mean(hits) - 0.4  # of five places an eighth is met by chance
 
 
-@pytest.fixture
-def unframed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the heat of what is measured on the frame: leaves that hide each other lie in a clutter."""
-    monkeypatch.setattr(explain, "_frame_heat", lambda *_: np.zeros((GRID, GRID)))
-
-
-@pytest.mark.usefixtures("unframed")
-def test_a_fault_that_the_head_would_reward_is_not_hot(found: list[tuple[Degraded, Heat]]) -> None:
-    case, _ = found[1]
+def test_a_fault_that_the_head_would_reward_is_not_hot() -> None:
+    case = harmed(
+        7, Defect.DEFOCUS_BLUR
+    )  # most leaves are felt as a clutter, which is hot by itself; not these
     told = heat(case.rgb)
     turned = heat(case.rgb, coefficients=-base_head().coefficients, correction=None)
     x, y = told.hottest
@@ -116,8 +111,8 @@ def test_a_fault_of_the_frame_warms_as_it_becomes_surer_than_not() -> None:
     assert hottest == pytest.approx([0, 0, FRAME_POINTS / 2, FRAME_POINTS])
 
 
-@pytest.mark.usefixtures("unframed")
-def test_a_place_left_in_the_dark_is_hot() -> None:
+def test_a_place_left_in_the_dark_is_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain, "_frame_heat", lambda *_: np.zeros((GRID, GRID)))  # leaves lie in a clutter
     bright = 128 + scene(1) // 2  # nothing in it is dark by nature
     case = degrade_region(bright, Defect.UNDER_EXPOSED, 0.9, np.random.default_rng(1))
     assert is_hit(heat(case.rgb), case)
@@ -125,7 +120,7 @@ def test_a_place_left_in_the_dark_is_hot() -> None:
 
 @pytest.mark.parametrize("fault", [Defect.UNDER_EXPOSED, Defect.OVER_EXPOSED])
 def test_places_of_photos_left_in_the_dark_or_washed_out_are_hot(fault: Defect) -> None:
-    shots = [shot for shot in plan_catalogue(count=40, seed=3) if shot.fault is None][:6]
+    shots = [shot for shot in plan_catalogue(count=90, seed=3) if shot.fault is None][:18]
     hits = []
     for seed, shot in enumerate(shots):
         case = degrade_region(decode_picture(render(shot)).rgb, fault, 0.9, np.random.default_rng(seed))
