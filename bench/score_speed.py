@@ -154,7 +154,7 @@ def _floor(blobs: list[bytes]) -> int:
 
     for blob in blobs:
         picture = decode_picture(blob)
-        crop = native_pixels(picture.image, side=CROP_SIDE)
+        crop = native_pixels(picture.rgb, side=CROP_SIDE)
         network_alone((whole_view(picture, longest=WHOLE_LONGEST), crop))
     return len(blobs)
 

@@ -46,7 +46,7 @@ BASE_WEIGHTS = Path(os.environ.get("VITRINE_WEIGHTS") or SHIPPED)
 ENCODER_PREFIX, HEAD_PREFIX, CONFIG = "encoder.", "head.", "config.json"
 
 PRECISIONS = ("int8", "fp32")
-PIXELS_HELD = 32000000  # from which no further picture is decoded before these are measured: 128 MB
+PIXELS_HELD = 32000000  # from which no further picture is decoded before these are measured: 96 MB
 GRAPH_FORM = "6"  # raise when graphs are written differently: a cached one would stay
 EXACT_INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}  # older x86 clips sums of products at 16 bits
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")  # where a machine with CUDA shows one

@@ -45,7 +45,7 @@ def _is_suspected(features: ImageFeatures) -> bool:
 
 def _read(features: ImageFeatures, blob: bytes) -> ImageFeatures:
     picture = decode_picture(blob)
-    return with_text(features, lines_of(picture.image), foreground_of(picture))
+    return with_text(features, lines_of(Image.fromarray(picture.rgb)), foreground_of(picture))
 
 
 def lines_of(image: Image.Image) -> list[Line]:

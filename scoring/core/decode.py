@@ -7,14 +7,17 @@ come here; they pass the gate first.
 from __future__ import annotations
 
 import io
-from functools import cached_property
+from contextlib import suppress
 
 import numpy as np
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from scoring.core.shrink import reduced, resized
 from scoring.core.types import ByteArray, FloatArray
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
+JPEG_START, PRINTERS = b"\xff\xd8\xff", ("CMYK", "YCCK")
 STRIDE = 32  # the network halves five times; sides that are multiples need no uneven padding
 ENLARGED = 0.1  # whole factors that a copy may fall short of
 MEAN, SCALE = 127.0, 128.0  # of EfficientNet-Lite's training (TensorFlow TPU models, 2020)
@@ -29,53 +32,56 @@ class PictureError(ValueError):
 
 
 class Picture:
-    """A decoded picture, sRGB, upright. ``jpeg_quality`` 1-100 of the source.
+    """A decoded picture, sRGB, upright. ``jpeg_quality`` 1-100 of the source."""
 
-    Pixels are held as they came, by Pillow or as an array; the other is made where it is asked for.
-    """
-
-    def __init__(self, pixels: ByteArray | Image.Image, jpeg_quality: float | None = None) -> None:
+    def __init__(self, rgb: ByteArray, jpeg_quality: float | None = None) -> None:
+        # In one piece and not locked: machine code is made for arrays of one kind.
+        self.rgb: ByteArray = np.require(rgb, np.uint8, ("C", "W"))
         self.jpeg_quality = jpeg_quality
-        self._reduced: dict[int, Image.Image] = {}
-        name = "image" if isinstance(pixels, Image.Image) else "rgb"
-        self.__dict__[name] = pixels
+        self._reduced: dict[int, ByteArray] = {1: self.rgb}
 
-    @cached_property
-    def rgb(self) -> ByteArray:
-        """All pixels, uint8 (H, W, 3): of a large picture a copy that takes a third of the decoding."""
-        return np.asarray(self.image, dtype=np.uint8)
-
-    @cached_property
-    def image(self) -> Image.Image:
-        """The same pixels as Pillow holds them, for shrinking."""
-        return Image.fromarray(self.rgb)
-
-    def reduced(self, factor: int) -> Image.Image:
-        """Box-averaged by a whole factor; kept, since views and measures ask for the same."""
+    def reduced(self, factor: int) -> ByteArray:
+        """Averaged by a whole factor; kept, since views and measures ask for the same."""
         if factor not in self._reduced:
-            self._reduced[factor] = self.image.reduce(factor) if factor > 1 else self.image
+            self._reduced[factor] = reduced(self.rgb, factor)
         return self._reduced[factor]
 
     @property
     def width(self) -> int:
-        return self.image.width
+        return int(self.rgb.shape[1])
 
     @property
     def height(self) -> int:
-        return self.image.height
+        return int(self.rgb.shape[0])
 
 
 def decode_picture(data: bytes, *, jpeg_quality: float | None = None) -> Picture:
     """Decode stored bytes; PictureError says why not. ``jpeg_quality`` is the source's, where known."""
+    rgb = _of_jpeg(data)
+    return Picture(_of_any(data) if rgb is None else rgb, jpeg_quality)
+
+
+def _of_jpeg(data: bytes) -> ByteArray | None:
+    """Pixels of a sound JPEG, those that Pillow gives, in three fifths of its time; None of anything else.
+
+    Both ask libjpeg-turbo, but Pillow takes a line at a time, and writes it once more to its own pixels.
+    """
+    if not data.startswith(JPEG_START):
+        return None
+    with suppress(Exception):  # what it does not like is for Pillow to judge
+        if simplejpeg.decode_jpeg_header(data)[2] not in PRINTERS:
+            return np.asarray(simplejpeg.decode_jpeg(data), dtype=np.uint8)
+    return None
+
+
+def _of_any(data: bytes) -> ByteArray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            image.load()
-            picture = Picture(image if image.mode == "RGB" else image.convert("RGB"), jpeg_quality)
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise PictureError("format_not_allowed", "This is not a picture of an allowed format.") from error
     except Exception as error:  # Pillow raises seven classes for damaged files
         raise PictureError("unreadable", "The picture is damaged and cannot be read.") from error
-    return picture
 
 
 def whole_view(picture: Picture, *, longest: int) -> ByteArray:
@@ -83,31 +89,24 @@ def whole_view(picture: Picture, *, longest: int) -> ByteArray:
 
     A picture is never enlarged beyond the next multiple of 32, since enlarging hides blur.
     """
-    factor = min(1.0, longest / max(picture.image.size))
+    factor = min(1.0, longest / max(picture.width, picture.height))
     size = (_multiple(picture.width * factor), _multiple(picture.height * factor))
     # Quick box averaging; the rest is less than an octave. Of 1000 pixels the copy of 250 will do.
-    image = picture.reduced(int(1 / factor + ENLARGED))
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
+    return resized(picture.reduced(int(1 / factor + ENLARGED)), size)
 
 
-def native_pixels(
-    pixels: ByteArray | Image.Image, *, side: int, centre: tuple[float, float] = (0.5, 0.5)
-) -> ByteArray:
-    """Native pixels around ``centre`` (fractions x, y): uint8 (side, side, 3).
+def native_pixels(rgb: ByteArray, *, side: int, centre: tuple[float, float] = (0.5, 0.5)) -> ByteArray:
+    """Native pixels around ``centre`` (fractions x, y): uint8 (side, side, 3), a copy.
 
     A smaller picture is mirrored at its edges, which adds no edges and no blur of its own.
     """
-    width, height = pixels.size if isinstance(pixels, Image.Image) else pixels.shape[1::-1]
+    height, width = rgb.shape[:2]
     top, left = _start(height, side, centre[1]), _start(width, side, centre[0])
-    bottom, right = min(height, top + side), min(width, left + side)
-    if isinstance(pixels, Image.Image):
-        crop = np.asarray(pixels.crop((left, top, right, bottom)), dtype=np.uint8)
-    else:
-        crop = pixels[top:bottom, left:right]
+    crop = rgb[top : top + side, left : left + side]
     missing = (side - crop.shape[0], side - crop.shape[1])
-    if missing != (0, 0):
-        crop = np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
-    return crop
+    if missing == (0, 0):
+        return crop.copy()
+    return np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
 
 
 def as_input(rgb: ByteArray) -> FloatArray:

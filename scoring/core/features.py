@@ -61,7 +61,7 @@ def views_of(picture: Picture) -> Views:
     product = before_plain(small_copy(picture))
     return Views(
         whole=whole_view(picture, longest=WHOLE_LONGEST),
-        crop=native_pixels(picture.image, side=CROP_SIDE, centre=product.middle if product else MIDDLE),
+        crop=native_pixels(picture.rgb, side=CROP_SIDE, centre=product.middle if product else MIDDLE),
         before_plain=product,
     )
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from scoring.core.compiled import compiled
 from scoring.core.shares import middle_level
+from scoring.core.shrink import shrinking, shrunk
 from scoring.core.steps import mean
 from scoring.core.types import Box, ByteArray, FloatArray
 
 Mask = npt.NDArray[np.bool_]
-Pixels = ByteArray | Image.Image
 
 WORK_SIDE = 160
 RING_SHARE = 0.05
@@ -46,12 +46,12 @@ class Foreground:
         return (self.box.left + self.box.right) / 2, (self.box.top + self.box.bottom) / 2
 
 
-def estimate_foreground(rgb: Pixels) -> Foreground:
-    """Foreground of a picture, or of uint8 (H, W, 3), without asking a network."""
+def estimate_foreground(rgb: ByteArray) -> Foreground:
+    """Foreground of uint8 (H, W, 3), without asking a network."""
     return before_plain(rgb) or before_busy(rgb)
 
 
-def before_plain(rgb: Pixels) -> Foreground | None:
+def before_plain(rgb: ByteArray) -> Foreground | None:
     """What differs from the outer ring, if that is one surface; None where it is not."""
     small = shrunk(rgb, WORK_SIDE)
     centre, spread = _surface(small)
@@ -60,12 +60,12 @@ def before_plain(rgb: Pixels) -> Foreground | None:
     return _sized(_solid(_apart(small, centre) > max(10.0, 3.0 * spread)), 0.9, plain=True)
 
 
-def before_busy(rgb: Pixels, likely: FloatArray | None = None) -> Foreground:
+def before_busy(rgb: ByteArray, likely: FloatArray | None = None) -> Foreground:
     """What ``likely`` (h, w), 0-1, says is the product; without it, what differs from the ring and is near
     the middle."""
     if likely is not None:
-        width, height = rgb.size if isinstance(rgb, Image.Image) else rgb.shape[1::-1]
-        factor = shrinking((width, height), WORK_SIDE)
+        height, width = rgb.shape[:2]
+        factor = shrinking((height, width), WORK_SIDE)
         return _as_told(likely, -(-height // factor), -(-width // factor))
     small = shrunk(rgb, WORK_SIDE)
     distance = scipy.ndimage.gaussian_filter(_apart(small, _surface(small)[0]), 2.0)
@@ -134,18 +134,6 @@ def _sized(mask: Mask, confidence: float, *, plain: bool) -> Foreground:
     if not 0.004 < share < 0.985:
         return Foreground(_box_mask(*mask.shape), CENTRE_BOX, 0.1, plain)
     return Foreground(mask, _box_of(mask), confidence * min(1.0, share / 0.03), plain)
-
-
-def shrunk(rgb: Pixels, longest: int) -> ByteArray:
-    """Box-averaged copy (h, w, 3) with no side over ``longest``; small pictures pass unchanged."""
-    image = Image.fromarray(rgb) if isinstance(rgb, np.ndarray) else rgb
-    factor = shrinking(image.size, longest)
-    return np.asarray(image.reduce(factor) if factor > 1 else image, dtype=np.uint8)
-
-
-def shrinking(size: tuple[int, int], longest: int) -> int:
-    """The whole factor that brings a picture to at most ``longest``; 1 for one that is small already."""
-    return max(1, -(-max(size) // longest))
 
 
 @lru_cache(maxsize=16)

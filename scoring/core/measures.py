@@ -12,19 +12,19 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from scoring.core.colour import colour_of, light_colour_of
 from scoring.core.decode import Picture
 from scoring.core.detail import detail_of
-from scoring.core.foreground import Foreground, estimate_foreground, mask_at, shrinking
+from scoring.core.foreground import Foreground, estimate_foreground, mask_at
 from scoring.core.illuminant import TINT_NAMES
 from scoring.core.lettering import LETTER_NAMES, letters_of
 from scoring.core.seams import laid_over_by
 from scoring.core.shares import share
-from scoring.core.steps import luma_of, pixels_of, planes_of, steps_of
+from scoring.core.shrink import reduced, resized, shrinking
+from scoring.core.steps import luma_of, planes_of, steps_of
 from scoring.core.surroundings import RIM_NAMES, background_of, rim_of
-from scoring.core.types import FloatArray
+from scoring.core.types import ByteArray, FloatArray
 
 CROP_SIDE = 384
 SMALL_SIDE = 256
@@ -91,11 +91,10 @@ class Measured:
 def measure_picture(picture: Picture, foreground: Foreground | None = None) -> Measured:
     """All measures of a picture. Without a ``jpeg_quality`` (no JPEG) it counts as 100; without a
     ``foreground`` one is estimated."""
-    width, height = picture.image.size
+    width, height = picture.width, picture.height
     small = small_copy(picture)
     foreground = foreground or estimate_foreground(small)
-    pixels = pixels_of(small)
-    levels, luma = planes_of(pixels), luma_of(pixels)
+    levels, luma = planes_of(small), luma_of(small)
     steps = steps_of(luma)
     product = mask_at(foreground.mask, *luma.shape)
     values = {
@@ -125,24 +124,26 @@ def compile_measures() -> None:
     thing[20:44, 16:48] = noise[20:44, 16:48]
     for rgb in (noise, thing):
         measure_picture(Picture(rgb))
+    resized(reduced(noise, 2), (16, 16))
 
 
 def _finite(value: float) -> float:
     return float(value) if math.isfinite(value) else 0.0
 
 
-def small_copy(picture: Picture) -> Image.Image:
-    """What light, colour and framing are measured on: no side over 256."""
-    return picture.reduced(shrinking(picture.image.size, SMALL_SIDE))
+def small_copy(picture: Picture) -> ByteArray:
+    """What light, colour and framing are measured on: (h, w, 3), no side over 256."""
+    return picture.reduced(shrinking((picture.width, picture.height), SMALL_SIDE))
 
 
 def _product_crop(picture: Picture, foreground: Foreground) -> FloatArray:
     """Native luma (<= 384 a side) at the middle of the product, on the 8-pixel grid of JPEG."""
-    width, height = picture.image.size
     middle = foreground.middle
-    left, top = _grid_start(middle[0] * width, width), _grid_start(middle[1] * height, height)
-    box = (left, top, min(width, left + CROP_SIDE), min(height, top + CROP_SIDE))
-    return luma_of(pixels_of(picture.image.crop(box)))
+    left, top = (
+        _grid_start(at * extent, extent)
+        for at, extent in zip(middle, (picture.width, picture.height), strict=True)
+    )
+    return luma_of(np.ascontiguousarray(picture.rgb[top : top + CROP_SIDE, left : left + CROP_SIDE]))
 
 
 def _grid_start(centre: float, extent: int) -> int:

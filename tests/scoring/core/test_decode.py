@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from scoring.core.decode import Picture, PictureError, as_input, decode_picture, native_pixels, whole_view
 from tests.images import encoded, jpeg_bytes, photo
@@ -12,8 +16,28 @@ from tests.images import encoded, jpeg_bytes, photo
 def test_pixels_are_those_of_the_file_and_quality_is_passed_on() -> None:
     picture = decode_picture(encoded(photo(1), "PNG"), jpeg_quality=77)
     assert (picture.rgb == np.asarray(photo(1))).all()
-    assert (np.asarray(picture.image) == picture.rgb).all()
     assert (picture.width, picture.height, picture.jpeg_quality) == (96, 64, 77)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("written", [{}, {"progressive": True}, {"subsampling": 0, "quality": 95}])
+def test_a_jpeg_has_the_pixels_that_pillow_reads(mode: str, written: dict[str, Any]) -> None:
+    out = io.BytesIO()
+    photo(3, width=61, height=83).convert(mode).save(out, "JPEG", **written)
+    with Image.open(out) as image:
+        assert image.mode == mode
+        wanted = np.asarray(image.convert("RGB"))
+    assert np.array_equal(decode_picture(out.getvalue()).rgb, wanted)
+
+
+def test_pixels_may_be_locked_or_a_part_of_others_and_are_kept_in_one_piece() -> None:
+    """Machine code is made anew for every kind of array."""
+    whole = np.asarray(photo(0))
+    for rgb in (whole, whole[:, ::-1]):
+        kept = Picture(rgb).rgb
+        assert np.array_equal(kept, rgb)
+        assert kept.flags.c_contiguous
+        assert kept.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -27,7 +51,8 @@ def test_what_is_no_picture_says_so(data: bytes, code: str) -> None:
 
 def test_the_whole_view_fits_and_is_never_enlarged_past_the_next_step() -> None:
     large, small = (
-        whole_view(Picture(photo(0, width=w, height=h)), longest=256) for w, h in ((1000, 500), (90, 60))
+        whole_view(Picture(np.asarray(photo(0, width=w, height=h))), longest=256)
+        for w, h in ((1000, 500), (90, 60))
     )
     assert large.shape == (128, 256, 3)
     assert small.shape == (64, 96, 3)

@@ -8,27 +8,27 @@ from PIL import Image
 from scipy import ndimage
 
 from scoring.core.foreground import before_busy, grown
-from scoring.core.steps import LUMA, luma_of, mean, pixels_of, planes_of, steps_of
+from scoring.core.steps import LUMA, luma_of, mean, planes_of, steps_of
+from scoring.core.types import ByteArray
 
 SIZES = [(7, 9), (1, 5), (30, 4)]
 
 
-def picture(height: int, width: int) -> Image.Image:
+def picture(height: int, width: int) -> ByteArray:
     rng = np.random.default_rng(height)
-    return Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8))
+    return rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_planes_and_brightness_are_those_of_the_picture(size: tuple[int, int]) -> None:
-    given = picture(*size)
-    rgb, pixels = np.asarray(given), pixels_of(given)
-    assert np.array_equal(planes_of(pixels), rgb.transpose(2, 0, 1))
-    np.testing.assert_allclose(luma_of(pixels), rgb.astype(np.float32) @ LUMA, rtol=1e-5)
+    rgb = picture(*size)
+    assert np.array_equal(planes_of(rgb), rgb.transpose(2, 0, 1))
+    np.testing.assert_allclose(luma_of(rgb), rgb.astype(np.float32) @ LUMA, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_steps_do_not_lead_from_one_row_into_the_next(size: tuple[int, int]) -> None:
-    luma = luma_of(pixels_of(picture(*size)))
+    luma = luma_of(picture(*size))
     wanted = np.abs(np.diff(luma, axis=1, prepend=luma[:, :1]))
     wanted += np.abs(np.diff(luma, axis=0, prepend=luma[:1]))
     np.testing.assert_allclose(steps_of(luma), wanted, rtol=1e-5, atol=1e-4)
@@ -42,7 +42,7 @@ def test_means_are_those_of_numpy(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_mask_grows_in_four_directions_and_not_round_its_edges(size: tuple[int, int]) -> None:
-    mask = luma_of(pixels_of(picture(*size))) > 160
+    mask = luma_of(picture(*size)) > 160
     assert np.array_equal(grown(mask, 2), ndimage.binary_dilation(mask, iterations=2))
 
 
