@@ -1,9 +1,9 @@
 """Claims: pictures a second through the whole of scoring, one at a time when warm, and memory of a worker.
 
-The pictures are brought to 1000 x 1000 and written as JPEG. Full score: decode, measures, both views through
-the network, defects, head; as it is served, and with the network in float. The floor: decode, and the network
-on the same two views. The three take turns in one run. ``--cleanvision`` also times that tool, in an
-environment of its own (needs a package index).
+The pictures are brought to 1000 x 1000 and written as JPEG files. Full score: decode, measures, both views
+through the network, defects, head; as it is served, and with the network in float. The floor: decode, and the
+network on the same two views. ``--cleanvision`` also times that tool, in an environment of its own (needs a
+package index). All take turns in one run.
 
 python -m bench.score_speed --images FOLDER [--cleanvision]
 """
@@ -54,20 +54,27 @@ def main() -> None:
         return
     os.environ.update(MALLOC_ENVIRONMENT, OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
     blobs = squares(wanted.images, wanted.count)
-    served, in_float, floor, memory_mb = bulk(blobs)
-    other = cleanvision(blobs) if wanted.cleanvision else None
+    with tempfile.TemporaryDirectory() as place:
+        pictures = Path(place) / "pictures"
+        pictures.mkdir()
+        files = [pictures / f"{number}.jpg" for number in range(len(blobs))]
+        for file, blob in zip(files, blobs, strict=True):
+            file.write_bytes(blob)
+        other = cleanvision(Path(place), pictures) if wanted.cleanvision else None
+        a_second, memory_mb = bulk(files, other)
+    served, floor = a_second["served"], a_second["floor"]
     size_kb = float(np.mean([len(blob) for blob in blobs])) / 1000
     name = f"full score of {SIDE} x {SIDE} JPEG, {CORES} processes"
     bar = f">= {BULK_BAR:.0f}"
     report(name, served, "pictures/s", bar, served >= BULK_BAR, f"{size_kb:.0f} kB each, {_precision()}")
     kept = f"full score keeps {served / floor:.0%}"
     report("decode and network alone, same run", floor, "pictures/s", "", None, kept)
-    gain = f"as served: {served / in_float:.2f} times that"
-    report("full score with the network in float, same run", in_float, "pictures/s", "", None, gain)
+    gain = f"as served: {served / a_second['float']:.2f} times that"
+    report("full score with the network in float, same run", a_second["float"], "pictures/s", "", None, gain)
     if other is not None:
-        times, bar = served / other, f">= {TIMES_CLEANVISION:.0f}"
-        met = times >= TIMES_CLEANVISION
-        report("full score against cleanvision 0.3.7, same run", times, "times", bar, met, f"{other:.1f}/s")
+        times, bar = served / a_second["other"], f">= {TIMES_CLEANVISION:.0f}"
+        met, its = times >= TIMES_CLEANVISION, f"{a_second['other']:.1f}/s"
+        report("full score against cleanvision 0.3.7, same run", times, "times", bar, met, its)
     warm = one_by_one(blobs[:60])
     middle, beside = float(np.median(warm)), f"95 % within {np.quantile(warm, 0.95):.0f} ms"
     report("one picture, warm, median", middle, "ms", f"<= {WARM_BAR_MS:.0f}", middle <= WARM_BAR_MS, beside)
@@ -75,29 +82,29 @@ def main() -> None:
     report("memory of a scoring process", memory_mb, "MB", bar, memory_mb <= MEMORY_BAR_MB)
 
 
-def bulk(blobs: list[bytes]) -> tuple[float, float, float, float]:
-    """Pictures a second as served, in float, and of the floor, in turns; MB of a process that serves."""
-    seconds: dict[str, list[float]] = {"served": [], "float": [], "floor": []}
+def bulk(files: list[Path], other: Callable[[], float] | None) -> tuple[dict[str, float], float]:
+    """Pictures a second as served, in float, of the floor and of the other tool, in turns, medians of ROUNDS;
+    MB of a process that serves."""
     with _pool(CORES, "") as serving, _pool(CORES, "fp32") as floating:
         for pool in (serving, floating):
-            pool.map(_full, [blobs[:2]] * 2 * CORES)
-        for _ in range(ROUNDS):
-            for name, pool, work in (
-                ("served", serving, _full),
-                ("float", floating, _full),
-                ("floor", serving, _floor),
-            ):
-                seconds[name].append(_timed(pool, work, blobs))
+            pool.map(_full, [files[:2]] * 2 * CORES)
+        turns: dict[str, Callable[[], float]] = {
+            "served": lambda: _timed(serving, _full, files),
+            "float": lambda: _timed(floating, _full, files),
+            "floor": lambda: _timed(serving, _floor, files),
+            **({"other": other} if other else {}),
+        }
+        seconds = [{name: turn() for name, turn in turns.items()} for _ in range(ROUNDS)]
         memory_mb = max(serving.map(_memory_mb, range(4 * CORES)))
-    served, in_float, floor = (len(blobs) / float(np.median(took)) for took in seconds.values())
-    return served, in_float, floor, memory_mb
+    usual = {name: float(np.median([each[name] for each in seconds])) for name in turns}
+    return {name: len(files) / took for name, took in usual.items()}, memory_mb
 
 
 def one_by_one(blobs: list[bytes]) -> FloatArray:
     """Milliseconds of each picture, asked for alone of one process that has all cores."""
     os.environ["OMP_NUM_THREADS"] = str(CORES)
     with _pool(1, "") as pool:
-        pool.apply(_full, (blobs[:3],))
+        pool.map(_one_ms, blobs[:3])
         return np.array([pool.apply(_one_ms, (blob,)) for blob in blobs], dtype=np.float32)
 
 
@@ -126,8 +133,8 @@ def squares(folder: Path, count: int) -> list[bytes]:
     return (blobs * (count // len(blobs) + 1))[:count]
 
 
-def _timed(pool: multiprocessing.pool.Pool, work: Callable[[list[bytes]], int], blobs: list[bytes]) -> float:
-    batches = [blobs[start : start + BATCH] for start in range(0, len(blobs), BATCH)]
+def _timed(pool: multiprocessing.pool.Pool, work: Callable[[list[Path]], int], files: list[Path]) -> float:
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     began = time.monotonic()
     pool.map(work, batches, chunksize=1)
     return time.monotonic() - began
@@ -140,28 +147,32 @@ def _warm() -> None:
     base_head()
 
 
-def _full(blobs: list[bytes]) -> int:
+def _full(files: list[Path]) -> int:
+    return _scored([file.read_bytes() for file in files])
+
+
+def _scored(blobs: list[bytes]) -> int:
     from scoring.core.predict import predict_pictures
     from scoring.device import base_head, extract_features
 
     return len(predict_pictures(head=base_head(), features=extract_features(blobs)))
 
 
-def _floor(blobs: list[bytes]) -> int:
+def _floor(files: list[Path]) -> int:
     from scoring.core.decode import decode_picture, native_pixels, whole_view
     from scoring.core.features import CROP_SIDE, WHOLE_LONGEST
     from scoring.device import network_alone
 
-    for blob in blobs:
-        picture = decode_picture(blob)
+    for file in files:
+        picture = decode_picture(file.read_bytes())
         crop = native_pixels(picture.rgb, side=CROP_SIDE)
         network_alone((whole_view(picture, longest=WHOLE_LONGEST), crop))
-    return len(blobs)
+    return len(files)
 
 
 def _one_ms(blob: bytes) -> float:
     began = time.monotonic()
-    _full([blob])
+    _scored([blob])
     return (time.monotonic() - began) * 1000
 
 
@@ -172,22 +183,20 @@ def _memory_mb(_: int) -> float:
     return float(psutil.Process().memory_info().rss) / 1e6
 
 
-def cleanvision(blobs: list[bytes]) -> float:
-    """Pictures a second of cleanvision's checks, two processes; it is AGPL and stays in its own place."""
-    with tempfile.TemporaryDirectory() as place:
-        home = Path(place)
-        subprocess.run([sys.executable, "-m", "venv", str(home / "env")], check=True)
-        python = str(home / "env" / "bin" / "python")
-        subprocess.run([python, "-m", "pip", "install", "-q", "cleanvision==0.3.7"], check=True)
-        pictures = home / "pictures"
-        pictures.mkdir()
-        for number, blob in enumerate(blobs):
-            (pictures / f"{number}.jpg").write_bytes(blob)
-        (home / "ask.py").write_text(CLEANVISION, encoding="utf-8")
-        told = subprocess.run(
-            [python, str(home / "ask.py"), str(pictures)], check=True, capture_output=True, text=True
-        ).stdout
-    return len(blobs) / float(told.split("seconds")[-1])
+def cleanvision(home: Path, pictures: Path) -> Callable[[], float]:
+    """Seconds of cleanvision's checks of a folder, two processes, whenever asked; it is AGPL and stays in a
+    place of its own."""
+    subprocess.run([sys.executable, "-m", "venv", str(home / "env")], check=True)
+    python = str(home / "env" / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "-q", "cleanvision==0.3.7"], check=True)
+    (home / "ask.py").write_text(CLEANVISION, encoding="utf-8")
+    command = [python, str(home / "ask.py"), str(pictures)]
+
+    def seconds() -> float:
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return float(told.split("seconds")[-1])
+
+    return seconds
 
 
 if __name__ == "__main__":
