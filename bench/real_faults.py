@@ -2,9 +2,10 @@
 
 python -m bench.real_faults --images FOLDER ...    (of the folders named in bench/told.csv)
 
-bench/told.csv says in which photos one person saw a cluttered background. Here only those of groups are asked
-about that training never saw. The studio's photos are taken with a fault by our own code, by a seed that no
-training and no sample catalogue used.
+bench/told.csv says in which photos one person saw a cluttered background, and clothes cut off by the frame;
+an empty cell says that it was not looked for, or that no answer was plain. Here only those of groups are
+asked about that training never saw. The studio's photos are taken with a fault by our own code, by a seed
+that no training and no sample catalogue used.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def heat_of_bytes(
         picture=picture,
         raw=seen.raw,
         measured=measured,
-        probabilities={finding.defect: finding.probability for finding in said.findings},
+        said=said,
         model=model,
         head=head,
         encode_tiles=lambda tiles: [each.raw for each in encode([(tile,) for tile in tiles])],

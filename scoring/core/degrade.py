@@ -17,7 +17,7 @@ from scipy import ndimage
 from scipy.signal import oaconvolve
 
 from scoring.core.foreground import estimate_foreground
-from scoring.core.types import ByteArray, Defect, FloatArray
+from scoring.core.types import Box, ByteArray, Defect, FloatArray
 
 Rng = np.random.Generator
 REFERENCE_SIDE = 1000.0  # blur radii are given for a picture of this size and scale with it
@@ -202,10 +202,12 @@ def _off_centre(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
 
 
 def _cropped(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
-    """The frame cuts into the product from one side."""
+    """The frame cuts into the product from one side; where nobody can tell it from what is behind it, so far
+    into the picture that it must be hit."""
     height, width = rgb.shape[:2]
-    box = estimate_foreground(rgb).box
-    cut = 0.12 + 0.33 * severity
+    product = estimate_foreground(rgb)
+    box = product.box if product.plain_background else Box(0.0, 0.0, 1.0, 1.0)
+    cut = 0.12 + 0.33 * severity if product.plain_background else 0.25 + 0.25 * severity
     side = rng.integers(4)
     left, top, right, bottom = 0, 0, width, height
     if side == 0:

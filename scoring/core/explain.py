@@ -6,8 +6,8 @@ is hot where two heads agree: it costs points against the picture's usual place,
 that is not felt in the picture's calm places. Points alone would follow what things are made of, for a smooth
 thing scores less than a lively one; a fault alone may cost nothing. A place darker or brighter than the rest
 is as hot as bad exposure is felt there. Faults of the frame (a border, text, clutter, a cut-off product) are
-drawn where they are measured, as hot as the model is sure of them. Flat places can show neither blur nor
-noise and stay cool.
+drawn where they are measured, as hot as the points they cost: what the picture would score if they were not
+felt. Flat places can show neither blur nor noise and stay cool.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from scoring.core.head import Head
 from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured
 from scoring.core.shrink import shrunk
 from scoring.core.steps import LUMA
-from scoring.core.types import ByteArray, Defect, FloatArray
+from scoring.core.types import ByteArray, Defect, FloatArray, ImageFeatures
 
 Array = npt.NDArray[np.float64]
 EncodeTiles = Callable[[Sequence[ByteArray]], list[FloatArray]]
@@ -42,7 +42,7 @@ CALM_PLACE = 0.25  # likewise, of how strongly each fault is felt
 FELT_FULLY = 0.2  # felt so much more than in calm places (severity is about that), a place counts for 0.63
 TELLING, FEWEST_TELLING = 0.3, 8  # what a tile must tell to be held against, and how many such there must be
 FLAT_STD, TEXTURED_STD = 1.5, 8.0  # levels: below the first a tile tells nothing, above the second all
-FRAME_POINTS = 25.0  # how hot a fault of the frame is drawn when the model is certain of it
+FRAME_LEAST = 4.0  # how hot a fault of the frame is drawn that is certain and costs less: it is told, too
 EXPOSED_POINTS = 8.0  # likewise of bad exposure, in a place that lies FULL_STEP from the usual brightness
 FULL_STEP = 80.0  # levels
 STANDS_OUT, FELT_IN_PLACE = 3.5, -3.0  # logits: above the usual place, and its own, at which it is half sure
@@ -81,12 +81,12 @@ def heat_of(
     picture: Picture,
     raw: FloatArray,
     measured: Measured,
-    probabilities: Mapping[Defect, float],
+    said: ImageFeatures,
     model: FeatureModel,
     head: Head,
     encode_tiles: EncodeTiles,
 ) -> Heat:
-    """Heat of a picture from its raw vector, measures and findings; ``encode_tiles`` is the network."""
+    """Heat of a picture from its raw vector, measures and features; ``encode_tiles`` is the network."""
     tiles = tiles_of(picture.rgb)
     lumas = [np.asarray(tile.astype(np.float32) @ LUMA, dtype=np.float32) for tile in tiles]
     lights = light_of(picture.rgb)
@@ -102,7 +102,7 @@ def heat_of(
     exposed = _ill_exposed(model, vectors, lights)
     places = np.maximum(local, exposed).reshape(GRID, GRID)
     smooth = scipy.ndimage.gaussian_filter(places, 0.6, mode="nearest")
-    frame = _frame_heat(picture, measured.foreground, probabilities)
+    frame = _frame_heat(picture, measured.foreground, _frame_costs(said, head))
     return Heat(np.asarray(np.maximum(smooth, frame), dtype=np.float32), reference)
 
 
@@ -178,7 +178,21 @@ def _ill_exposed(model: FeatureModel, vectors: FloatArray, lights: Sequence[Mapp
     return np.asarray(EXPOSED_POINTS * (sure * lit).max(axis=1), dtype=np.float64)
 
 
-def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping[Defect, float]) -> Array:
+def _frame_costs(said: ImageFeatures, head: Head) -> dict[Defect, float]:
+    """Points that each fault costs of which a picture is accused, less the less sure it is; FRAME_LEAST at
+    least."""
+    told = {}
+    for finding in said.findings:
+        sure = (finding.probability - ACCUSED_FROM) / (1 - ACCUSED_FROM)
+        if sure > 0:
+            without = said.vector.copy()
+            without[list(Defect).index(finding.defect) - len(Defect)] = 0  # felt faults stand at the end
+            one, other = head.unclipped(np.stack([without, said.vector]))
+            told[finding.defect] = sure * max(FRAME_LEAST, float(one - other))
+    return told
+
+
+def _frame_heat(picture: Picture, foreground: Foreground, costs: Mapping[Defect, float]) -> Array:
     """Heat (GRID, GRID) of faults that are measured on the frame, where they are measured."""
     small = shrunk(picture.rgb, SMALL_SIDE)
     luma = small.astype(np.float32) @ LUMA
@@ -192,10 +206,9 @@ def _frame_heat(picture: Picture, foreground: Foreground, probabilities: Mapping
     }
     heat = np.zeros((GRID, GRID))
     for defect, place in places.items():
-        sure = (probabilities.get(defect, 0.0) - ACCUSED_FROM) / (1 - ACCUSED_FROM)
-        if sure > 0:
+        if defect in costs:
             cells = _cells(np.asarray(place(), dtype=np.float32))
-            heat = np.maximum(heat, FRAME_POINTS * sure * cells / max(float(cells.max()), 1e-6))
+            heat = np.maximum(heat, costs[defect] * cells / max(float(cells.max()), 1e-6))
     return heat
 
 

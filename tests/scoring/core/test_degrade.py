@@ -56,6 +56,26 @@ def test_no_two_severities_give_the_same_picture(fault: Defect) -> None:
     assert light.shape != heavy.shape or (light != heavy).any()
 
 
+def test_a_product_before_one_surface_is_cut_by_part_of_its_own_size() -> None:
+    plain = np.full((200, 240, 3), 230, dtype=np.uint8)
+    plain[80:120, 60:180] = 40
+    for seed in range(8):
+        cut = degrade(plain, Defect.CROPPED, 0.5, np.random.default_rng(seed)).rgb
+        # 0.285 of it is gone: from the left or the right 34 of its 120 columns, else 11 of its 40 rows.
+        whole = (plain[:, :, 0] < 128).sum()
+        assert (cut[:, :, 0] < 128).sum() / whole == pytest.approx(1 - 0.285, abs=0.03)
+
+
+def test_where_the_product_is_unknown_so_much_is_cut_that_it_must_be_hit() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 240, 3)).astype(np.uint8)
+    for severity, left in ((0.0, 0.75), (1.0, 0.5)):
+        for seed in range(8):
+            height, width = degrade(noise, Defect.CROPPED, severity, np.random.default_rng(seed)).rgb.shape[
+                :2
+            ]
+            assert height * width == pytest.approx(left * 200 * 240, rel=0.01)
+
+
 def test_severity_outside_the_scale_is_refused() -> None:
     with pytest.raises(ValueError, match=r"1\.2"):
         degrade(scene(), Defect.NOISE, 1.2, np.random.default_rng(0))

@@ -10,16 +10,16 @@ import pytest
 from PIL import Image, ImageDraw
 
 from scoring import device
-from scoring.core import explain
 from scoring.core.decode import Picture, decode_picture
 from scoring.core.degrade import Degraded, degrade_region
 from scoring.core.explain import (
     EXPOSED_POINTS,
-    FRAME_POINTS,
+    FRAME_LEAST,
     GRID,
     HOT_POINTS,
     TILE_SIDE,
     Heat,
+    _frame_costs,
     _frame_heat,
     _ill_exposed,
     drawn,
@@ -28,7 +28,7 @@ from scoring.core.explain import (
 )
 from scoring.core.foreground import estimate_foreground
 from scoring.core.sample import plan_catalogue, render
-from scoring.core.types import ByteArray, Defect
+from scoring.core.types import ByteArray, Defect, Finding, ImageFeatures
 from scoring.device import base_head, heat_of_bytes
 from tests.images import encoded
 
@@ -91,28 +91,37 @@ def test_with_random_weights_the_heat_points_elsewhere(
     assert np.mean(lost) <= np.mean(hits) - 0.4  # of five places an eighth is met by chance
 
 
-def test_a_fault_that_the_head_would_reward_is_not_hot() -> None:
-    case = harmed(
-        7, Defect.DEFOCUS_BLUR
-    )  # most leaves are felt as a clutter, which is hot by itself; not these
-    told = heat(case.rgb)
+def test_a_fault_that_the_head_would_reward_is_not_hot(found: list[tuple[Degraded, Heat]]) -> None:
+    case, told = found[1]
     turned = heat(case.rgb, coefficients=-base_head().coefficients, correction=None)
     x, y = told.hottest
     assert turned.points[int(y * GRID), int(x * GRID)] < told.points.max() / 10
 
 
-def test_a_fault_of_the_frame_warms_as_it_becomes_surer_than_not() -> None:
+def accused(probability: float, felt: float) -> ImageFeatures:
+    """What is said of a picture of which nothing is known but how cluttered it is."""
+    vector = np.zeros(base_head().coefficients.shape[-1], dtype=np.float32)
+    number = list(Defect).index(Defect.CLUTTERED_BACKGROUND)
+    vector[number - len(Defect)] = felt
+    finding = Finding(Defect.CLUTTERED_BACKGROUND, probability)
+    return ImageFeatures("", vector, vector[:128], {}, (finding,))
+
+
+def test_a_fault_of_the_frame_is_as_hot_as_what_it_costs() -> None:
     rgb = scene(1)
-    picture, nothing = Picture(rgb), estimate_foreground(rgb)
+    picture, nothing, head = Picture(rgb), estimate_foreground(rgb), base_head()
+    without, felt = accused(1.0, 0.0), accused(1.0, 1.5)
+    cost = float(np.subtract(*head.unclipped(np.stack([without.vector, felt.vector]))))
+    assert cost > 2 * FRAME_LEAST
     hottest = [
-        _frame_heat(picture, nothing, {Defect.CLUTTERED_BACKGROUND: probability}).max()
+        _frame_heat(picture, nothing, _frame_costs(accused(probability, 1.5), head)).max()
         for probability in (0.4, 0.5, 0.75, 1.0)
     ]
-    assert hottest == pytest.approx([0, 0, FRAME_POINTS / 2, FRAME_POINTS])
+    assert hottest == pytest.approx([0, 0, cost / 2, cost])
+    assert _frame_costs(without, head)[Defect.CLUTTERED_BACKGROUND] == FRAME_LEAST
 
 
-def test_a_place_left_in_the_dark_is_hot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explain, "_frame_heat", lambda *_: np.zeros((GRID, GRID)))  # leaves lie in a clutter
+def test_a_place_left_in_the_dark_is_hot() -> None:
     bright = 128 + scene(1) // 2  # nothing in it is dark by nature
     case = degrade_region(bright, Defect.UNDER_EXPOSED, 0.9, np.random.default_rng(1))
     assert is_hit(heat(case.rgb), case)
