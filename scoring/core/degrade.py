@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from scipy.signal import oaconvolve
 
-from scoring.core.foreground import estimate_foreground
+from scoring.core.foreground import UNTOLD_CONFIDENCE, estimate_foreground
 from scoring.core.types import Box, ByteArray, Defect, FloatArray
 
 Rng = np.random.Generator
@@ -202,12 +202,13 @@ def _off_centre(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
 
 
 def _cropped(rgb: ByteArray, severity: float, rng: Rng) -> ByteArray:
-    """The frame cuts into the product from one side; where nobody can tell it from what is behind it, so far
-    into the picture that it must be hit."""
+    """The frame cuts into the product from one side; where it is not told from one surface, so far into the
+    picture that a product of ordinary size is hit."""
     height, width = rgb.shape[:2]
     product = estimate_foreground(rgb)
-    box = product.box if product.plain_background else Box(0.0, 0.0, 1.0, 1.0)
-    cut = 0.12 + 0.33 * severity if product.plain_background else 0.25 + 0.25 * severity
+    is_told = product.plain_background and product.confidence > UNTOLD_CONFIDENCE
+    box = product.box if is_told else Box(0.0, 0.0, 1.0, 1.0)
+    cut = 0.12 + 0.33 * severity if is_told else 0.25 + 0.25 * severity
     side = rng.integers(4)
     left, top, right, bottom = 0, 0, width, height
     if side == 0:

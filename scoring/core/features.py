@@ -15,7 +15,7 @@ from scoring.core.foreground import Foreground, before_busy, before_plain
 from scoring.core.measures import MEASURE_NAMES, Measured, measure_picture, small_copy
 from scoring.core.types import ByteArray, FloatArray, ImageFeatures, NotFiniteError
 
-FEATURE_CODE = "7"  # raise when views, measures, composition or what heads say change: nothing may mix
+FEATURE_CODE = "8"  # raise when views, measures, composition or what heads say change: nothing may mix
 WHOLE_LONGEST = 224
 CROP_SIDE = 224
 MIDDLE = (0.5, 0.5)

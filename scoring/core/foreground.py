@@ -25,6 +25,7 @@ WORK_SIDE = 160
 RING_SHARE = 0.05
 PLAIN_SPREAD = 9.0  # grey levels: median deviation of the outer ring below which it is one surface
 TOLD_CONFIDENCE, GUESS_CONFIDENCE = 0.9, 0.5  # at most, of a network's word and of a classical guess
+UNTOLD_CONFIDENCE = 0.1  # of a guess at the middle, where nothing differs from the rest, or everything
 KNOWN_FROM = 0.55
 CENTRE_BOX = Box(0.15, 0.15, 0.85, 0.85)
 
@@ -132,7 +133,7 @@ def _sized(mask: Mask, confidence: float, *, plain: bool) -> Foreground:
     """With its box, if it is neither nothing nor everything."""
     share = float(mask.mean())
     if not 0.004 < share < 0.985:
-        return Foreground(_box_mask(*mask.shape), CENTRE_BOX, 0.1, plain)
+        return Foreground(_box_mask(*mask.shape), CENTRE_BOX, UNTOLD_CONFIDENCE, plain)
     return Foreground(mask, _box_of(mask), confidence * min(1.0, share / 0.03), plain)
 
 

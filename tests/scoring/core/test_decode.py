@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scoring.core.decode import Picture, PictureError, as_input, decode_picture, native_pixels, whole_view
+from scoring.core.decode import (
+    Picture,
+    PictureError,
+    _of_jpeg,
+    as_input,
+    decode_picture,
+    native_pixels,
+    whole_view,
+)
 from tests.images import encoded, jpeg_bytes, photo
 
 
@@ -28,6 +36,13 @@ def test_a_jpeg_has_the_pixels_that_pillow_reads(mode: str, written: dict[str, A
         assert image.mode == mode
         wanted = np.asarray(image.convert("RGB"))
     assert np.array_equal(decode_picture(out.getvalue()).rgb, wanted)
+    quick = _of_jpeg(out.getvalue())
+    assert (quick is None) == (mode == "CMYK")
+    assert quick is None or np.array_equal(quick, wanted)
+
+
+def test_what_is_cut_short_is_left_to_pillow() -> None:
+    assert _of_jpeg(jpeg_bytes()[:-200]) is None
 
 
 def test_pixels_may_be_locked_or_a_part_of_others_and_are_kept_in_one_piece() -> None:

@@ -56,24 +56,37 @@ def test_no_two_severities_give_the_same_picture(fault: Defect) -> None:
     assert light.shape != heavy.shape or (light != heavy).any()
 
 
+def cut_from(rgb: ByteArray, severity: float) -> list[ByteArray]:
+    """The picture cut off once from each side, as sixteen draws have it."""
+    drawn = [degrade(rgb, Defect.CROPPED, severity, np.random.default_rng(seed)).rgb for seed in range(16)]
+    sides = {int(np.random.default_rng(seed).integers(4)): cut for seed, cut in enumerate(drawn)}
+    assert sorted(sides) == [0, 1, 2, 3]
+    return list(sides.values())
+
+
 def test_a_product_before_one_surface_is_cut_by_part_of_its_own_size() -> None:
     plain = np.full((200, 240, 3), 230, dtype=np.uint8)
     plain[80:120, 60:180] = 40
-    for seed in range(8):
-        cut = degrade(plain, Defect.CROPPED, 0.5, np.random.default_rng(seed)).rgb
-        # 0.285 of it is gone: from the left or the right 34 of its 120 columns, else 11 of its 40 rows.
-        whole = (plain[:, :, 0] < 128).sum()
+    whole = (plain[:, :, 0] < 128).sum()
+    for cut in cut_from(plain, 0.5):
+        # 0.285 of it is gone: 34 of its 120 columns, or 11 of its 40 rows.
         assert (cut[:, :, 0] < 128).sum() / whole == pytest.approx(1 - 0.285, abs=0.03)
 
 
-def test_where_the_product_is_unknown_so_much_is_cut_that_it_must_be_hit() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (200, 240, 3)).astype(np.uint8)
-    for severity, left in ((0.0, 0.75), (1.0, 0.5)):
-        for seed in range(8):
-            height, width = degrade(noise, Defect.CROPPED, severity, np.random.default_rng(seed)).rgb.shape[
-                :2
-            ]
-            assert height * width == pytest.approx(left * 200 * 240, rel=0.01)
+@pytest.mark.parametrize("background", ["noise", "as bright as the product"])
+@pytest.mark.parametrize(("severity", "left"), [(0.0, 0.75), (0.4, 0.65), (1.0, 0.5)])
+def test_where_the_product_is_unknown_one_of_ordinary_size_is_hit(
+    background: str, severity: float, left: float
+) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (200, 240, 3)).astype(np.uint8)
+    if background != "noise":
+        rgb[:] = 250
+    middle = np.zeros(rgb.shape[:2], dtype=bool)
+    middle[40:160, 48:192] = True  # three fifths of each side
+    rgb[middle, 0] = 255 if background == "noise" else 252
+    for cut in cut_from(rgb, severity):
+        assert cut.shape[0] * cut.shape[1] == pytest.approx(left * 200 * 240, rel=0.01)
+        assert np.count_nonzero(cut[:, :, 0] >= 252) < middle.sum()
 
 
 def test_severity_outside_the_scale_is_refused() -> None:

@@ -118,7 +118,9 @@ def test_a_fault_of_the_frame_is_as_hot_as_what_it_costs() -> None:
         for probability in (0.4, 0.5, 0.75, 1.0)
     ]
     assert hottest == pytest.approx([0, 0, cost / 2, cost])
-    assert _frame_costs(without, head)[Defect.CLUTTERED_BACKGROUND] == FRAME_LEAST
+    assert (
+        _frame_costs(without, head)[Defect.CLUTTERED_BACKGROUND] == FRAME_LEAST > HOT_POINTS / 10
+    )  # is seen
 
 
 def test_a_place_left_in_the_dark_is_hot() -> None:
