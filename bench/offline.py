@@ -20,6 +20,7 @@ PORT, PICTURES, BEFORE, AFTER, PAUSE_MS = 8415, 40, 6, 6, 500
 PEER = "Label Studio: work lost with the network is its issue 6674"
 STATE = "[data-state]"
 RATE = "[data-does=rate3]"  # pressed by its key; out of use while no picture is at hand
+DONE = "[data-progress-words]"  # what the page says that it took, none while a picture is still to appear
 
 
 def annotator() -> Any:
@@ -39,22 +40,28 @@ def annotator() -> Any:
 
 
 class Sitting:
-    """What the person pressed, in order."""
+    """What the person answered, in order, and how often the page asked them to wait for the picture."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
-        self.pressed: list[int] = []
+        self.answered: list[int] = []
+        self.early = 0
 
     def rate(self, times: int) -> int:
         """Rate so many pictures, or as many as are at hand; returns how many."""
-        for number in range(times):
-            if self.page.locator(RATE).is_disabled():
-                return number
-            rating = 1 + (3 * len(self.pressed)) % 5
+        before = len(self.answered)
+        while len(self.answered) < before + times and not self.page.locator(RATE).is_disabled():
+            rating, done = 1 + (3 * len(self.answered)) % 5, self.done()
             self.page.keyboard.press(str(rating))
-            self.pressed.append(rating)
+            if self.done() > done:
+                self.answered.append(rating)
+            else:
+                self.early += 1
             self.page.wait_for_timeout(PAUSE_MS)
-        return times
+        return len(self.answered) - before
+
+    def done(self) -> int:
+        return int(self.page.locator(DONE).get_attribute("data-done"))
 
     def state(self) -> str:
         shown = self.page.locator(STATE)
@@ -85,18 +92,23 @@ def main(seconds: float) -> None:
             page.locator(".is-live [data-picture] img").wait_for(timeout=60_000)
             sitting.rate(AFTER)
             page.locator(f'{STATE}[data-waiting="0"]').wait_for(state="attached", timeout=60_000)
-        tell(sitting.pressed, kept, (said, still), sent, seconds)
+        tell(sitting, kept, (said, still), sent, seconds)
 
 
-def tell(pressed: list[int], kept: int, said: tuple[str, str], sent: float, seconds: float) -> None:
+def tell(sitting: Sitting, kept: int, said: tuple[str, str], sent: float, seconds: float) -> None:
     from labeling.annotate import live_annotations
     from labeling.models import Annotation
 
     stored = list(Annotation.objects.order_by("pk").values_list("rating", flat=True))
-    lost = len(pressed) - live_annotations().count()
-    whole = f"{len(pressed)} votes, {kept} of them during {seconds:.0f} s without network; {PEER}"
+    lost = len(sitting.answered) - live_annotations().count()
+    early = (
+        f"{sitting.early} keys before a picture had appeared, which the page says; " if sitting.early else ""
+    )
+    whole = (
+        f"{len(sitting.answered)} votes, {kept} of them during {seconds:.0f} s without network; {early}{PEER}"
+    )
     report("votes lost without network", lost, "votes", "0", lost == 0 and kept > 0, whole)
-    is_same = stored == pressed
+    is_same = stored == sitting.answered
     report("votes replayed in the order given", "yes" if is_same else "no", "", "yes", is_same)
     visible = all(str(kept) in words for words in said)
     report("what waits is on the page", f"“{said[1]}”", "", f"names {kept}", visible)
