@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 from bench.claims import report
 from bench.damage import Shot, ask_model, options, said_of, share_between, told_of
 from scoring.core import sample
+from scoring.core.defect_fit import PLAIN_SEVERITY
 from scoring.core.defects import ACCUSED_FROM
 from scoring.core.foreground import Mask
 from scoring.core.types import Defect, FloatArray
@@ -26,7 +27,6 @@ from scoring.photos import name_of, photos_of
 
 TOLD = Path(__file__).with_name("told.csv")
 STUDIO_SEED, STUDIO_COUNT = 41, 400
-PLAIN_SEVERITY = 0.35
 SEED = 12
 
 

@@ -27,8 +27,7 @@ from scoring.core.detail import detail_of
 from scoring.core.features import MEASURE_WEIGHT, FeatureModel, felt, standard_measures
 from scoring.core.foreground import Foreground
 from scoring.core.head import Head
-from scoring.core.measures import MEASURE_NAMES, SMALL_SIDE, Measured
-from scoring.core.shrink import shrunk
+from scoring.core.measures import MEASURE_NAMES, Measured, small_copy
 from scoring.core.steps import LUMA
 from scoring.core.types import ByteArray, Defect, FloatArray, ImageFeatures
 
@@ -89,7 +88,7 @@ def heat_of(
     """Heat of a picture from its raw vector, measures and features; ``encode_tiles`` is the network."""
     tiles = tiles_of(picture.rgb)
     lumas = [np.asarray(tile.astype(np.float32) @ LUMA, dtype=np.float32) for tile in tiles]
-    lights = light_of(picture.rgb)
+    lights = light_of(small_copy(picture))
     rows = [
         _changed(measured.values, {**detail_of(luma), **light})
         for luma, light in zip(lumas, lights, strict=True)
@@ -120,9 +119,9 @@ def tiles_of(rgb: ByteArray) -> list[ByteArray]:
 
 
 def light_of(rgb: ByteArray) -> list[dict[str, float]]:
-    """What the measures of light say of each of GRID x GRID equal cells, row by row, on a small copy."""
+    """What the measures of light say of each of GRID x GRID equal cells of a small copy, row by row."""
     side = GRID * LIGHT_SIDE
-    small = Image.fromarray(shrunk(rgb, SMALL_SIDE)).resize((side, side), Image.Resampling.BOX)
+    small = Image.fromarray(rgb).resize((side, side), Image.Resampling.BOX)
     luma = np.asarray(small, dtype=np.float32) @ LUMA
     cells = luma.reshape(GRID, LIGHT_SIDE, GRID, LIGHT_SIDE).transpose(0, 2, 1, 3).reshape(GRID * GRID, -1)
     p1, p2, p50, p98, p99 = np.quantile(cells, [0.01, 0.02, 0.5, 0.98, 0.99], axis=1)
@@ -194,8 +193,7 @@ def _frame_costs(said: ImageFeatures, head: Head) -> dict[Defect, float]:
 
 def _frame_heat(picture: Picture, foreground: Foreground, costs: Mapping[Defect, float]) -> Array:
     """Heat (GRID, GRID) of faults that are measured on the frame, where they are measured."""
-    small = shrunk(picture.rgb, SMALL_SIDE)
-    luma = small.astype(np.float32) @ LUMA
+    luma = small_copy(picture).astype(np.float32) @ LUMA
     product = _to(foreground.mask.astype(np.float32), luma.shape) > 0.5
     places: dict[Defect, Callable[[], npt.ArrayLike]] = {
         Defect.CLUTTERED_BACKGROUND: lambda: _edges(luma) * ~product,
